@@ -1,0 +1,86 @@
+# Everything from nothing: each target makes the environment and the build that it needs.
+#
+#   make demo [DB=URL]   the example application, and the same on sqlalchemy.orm, with both times
+#   make test            the tests, compiled and then pure          (ARGS="-k name" are for pytest)
+#   make bench           the table of figures against the other contenders
+#   make lint            ruff and mypy
+#   make pypy            the tests on PyPy
+#   make watched         the tests with every statement going through Core
+#   make dist            sdist and wheel, the wheel made from the sdist
+#   make clean           remove what these left, except the environment; `make distclean` removes that too
+#
+# PYTHON=python3.13 picks another interpreter, VENV=folder another place for its environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+DB ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+TOOLS := $(VENV)/.tools
+INSTALLED := $(VENV)/.installed
+PYPY_HOME ?= $(HOME)/.cache/session-pypy
+COMPILED := SESSION_PURE_PYTHON=0
+PURE := SESSION_PURE_PYTHON=1
+
+.PHONY: help build demo test test-compiled test-pure watched bench lint pypy dist clean distclean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+# -- the environment and the build ------------------------------------------------------------------
+
+$(TOOLS): pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade "pip>=24" "setuptools>=77" wheel "cython>=3.0"
+	touch $@
+
+$(INSTALLED): $(TOOLS) setup.py
+	SESSION_PURE_PYTHON=1 $(PY) -m pip install --quiet --no-build-isolation --editable ".[postgresql,test,lint,perf]"
+	touch $@
+
+# Built in place each time: what has not changed costs a second, and a stale module would be tested in silence.
+build: $(INSTALLED)
+	$(COMPILED) $(PY) setup.py --quiet build_ext --inplace
+
+# -- what there is to do ----------------------------------------------------------------------------
+
+demo: build
+	$(PY) -m pip install --quiet --requirement examples/atlas/requirements.txt
+	$(COMPILED) $(PY) -m examples.atlas --compare $(if $(DB),--db "$(DB)")
+
+test: test-compiled test-pure
+
+test-compiled: build
+	$(COMPILED) $(PY) -m pytest $(ARGS)
+
+test-pure: build
+	$(PURE) SESSION_TEST_REQUIRE_COMPILED=1 $(PY) -m pytest $(ARGS)
+
+watched: build
+	$(COMPILED) SESSION_TEST_WATCHED=1 $(PY) -m pytest $(ARGS)
+
+bench: build
+	$(COMPILED) $(PY) -m perf.table
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+pypy:
+	.ci/pypy.sh "$(PYPY_HOME)"
+	"$(PYPY_HOME)/venv/bin/python" -m pytest -p no:cacheprovider $(ARGS)
+
+dist: $(INSTALLED)
+	$(PY) -m pip install --quiet build
+	$(COMPILED) $(PY) -m build
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -f session/_cy/*.so session/_cy/*.pyd session/_cy/*.c
+	find cext docs examples perf session tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	rm -rf $(VENV)

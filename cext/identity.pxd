@@ -1,0 +1,11 @@
+# Declarations of the identity map, for the other compiled modules.
+
+cdef class IdentityMap:
+    cdef object __weakref__
+    cdef public object session
+    cdef public object session_id
+    cdef public dict shelves
+    cdef public dict modified
+
+    cpdef dict shelf(self, identity_class, token=*)
+    cpdef bint discard(self, state)

@@ -1,0 +1,227 @@
+"""The weak identity map of one Session, compiled; ``session/_py/identity.py`` explains it.
+
+Objects are filed on *shelves*: one dictionary per (identity class, identity token), keyed by the
+raw primary key value (a tuple only where the key has several columns).  A loading loop fetches
+its shelf once and then pays one dictionary look-up per row, and no key tuple is ever made until
+somebody asks for one.  Values are states, which are weak references to the objects.
+
+Next on the way: ``transaction.py``, which restores this map after a rollback.
+"""
+
+from itertools import count
+from weakref import ref
+
+from session._cy.state cimport InstanceState, live_object
+
+from sqlalchemy.exc import InvalidRequestError
+
+from session.constants import INSTANCE_STATE
+
+__all__ = ["IdentityMap"]
+
+_session_ids = count(1)
+
+
+def _no_session():
+    return None
+
+
+cdef class IdentityMap:
+    """Mapping of identity key to object, for the objects that one Session has in the database.
+
+    A key whose object has been garbage collected is as if absent.
+
+    :param session: the owner, held weakly; ``None`` for a map without one.
+    """
+
+    def __init__(self, session=None):
+        self.session = _no_session if session is None else ref(session)
+        self.session_id = next(_session_ids)
+        self.shelves = {}
+        self.modified = {}
+
+    # -- by class and raw identity -----------------------------------------------------------
+
+    cpdef dict shelf(self, identity_class, token=None):
+        """Give the dictionary of states of one class hierarchy, by raw primary key value."""
+        key = (identity_class, token)
+        try:
+            return self.shelves[key]
+        except KeyError:
+            shelf = self.shelves[key] = {}
+            return shelf
+
+    def lookup(self, identity_class, ident, token=None):
+        """Give the live object with that identity, or ``None``."""
+        shelf = self.shelves.get((identity_class, token))
+        if shelf is None:
+            return None
+        state = shelf.get(ident)
+        return None if state is None else live_object(state)
+
+    def shelf_of(self, state):
+        return self.shelf(state.manager.identity_class, state.identity_token)
+
+    def add(self, state):
+        """File a state under its key.
+
+        :return: False if it was there already.
+        :raises InvalidRequestError: another live object of this map has the same key.
+        """
+        shelf = self.shelf_of(state)
+        ident = state.ident
+        cdef InstanceState present = shelf.get(ident)
+        if present is state:
+            return False
+        if present is not None:
+            if live_object(present) is not None:
+                raise InvalidRequestError(
+                    f"Can't attach {state.class_.__name__} object with identity key {state.key!r}: "
+                    "another object with this key is already in this Session; use merge() to "
+                    "copy on to it, or expunge the other one first."
+                )
+            present.shelf = None
+        shelf[ident] = state
+        state.shelf = shelf
+        state.home = self
+        self._note_modified(state)
+        return True
+
+    def replace(self, state):
+        """File a state under its key in place of whatever is there.
+
+        :return: the state that was there, or ``None``.
+        """
+        shelf = self.shelf_of(state)
+        ident = state.ident
+        before = shelf.get(ident)
+        if before is state:
+            before = None
+        elif before is not None:
+            before.shelf = None
+            self.modified.pop(before, None)
+            before.strong = None
+        shelf[ident] = state
+        state.shelf = shelf
+        state.home = self
+        self._note_modified(state)
+        return before
+
+    def _note_modified(self, state):
+        if state.modified:
+            state.strong = live_object(state)
+            self.modified[state] = None
+
+    cpdef bint discard(self, state):
+        """Take a state out; the object stays attached to the Session.
+
+        :return: False if it was not there.
+        """
+        shelf = state.shelf
+        if shelf is None or state.home is not self:
+            return False
+        state.shelf = None
+        if shelf.get(state.ident) is state:
+            del shelf[state.ident]
+        self.modified.pop(state, None)
+        return True
+
+    def safe_discard(self, state):
+        return self.discard(state)
+
+    def contains_state(self, state):
+        return state.shelf is not None and state.home is self
+
+    def fast_get_state(self, key):
+        """Give the state filed under a full identity key, its object alive or not."""
+        token = key[2] if len(key) > 2 else None
+        shelf = self.shelves.get((key[0], token))
+        if shelf is None:
+            return None
+        values = key[1]
+        found = shelf.get(values[0]) if len(values) == 1 else shelf.get(tuple(values))
+        return found
+
+    # -- as a mapping of full keys -----------------------------------------------------------
+
+    def get(self, key, default=None):
+        state = self.fast_get_state(key)
+        obj = None if state is None else live_object(state)
+        return default if obj is None else obj
+
+    def __getitem__(self, key):
+        obj = self.get(key)
+        if obj is None:
+            raise KeyError(key)
+        return obj
+
+    def __contains__(self, key):
+        return isinstance(key, tuple) and len(key) > 1 and self.get(key) is not None
+
+    def has_key(self, key):
+        return key in self
+
+    def __len__(self):
+        return sum(len(shelf) for shelf in self.shelves.values())
+
+    def __bool__(self):
+        return any(self.shelves.values())
+
+    def all_states(self):
+        """Give the states of all live objects."""
+        return [
+            state
+            for shelf in list(self.shelves.values())
+            for state in list(shelf.values())
+            if live_object(state) is not None
+        ]
+
+    def states_of(self, identity_class):
+        """Give the states of all live objects of one class hierarchy."""
+        return [
+            state
+            for (class_, _), shelf in list(self.shelves.items())
+            if class_ is identity_class
+            for state in list(shelf.values())
+            if live_object(state) is not None
+        ]
+
+    def keys(self):
+        return [state.key for state in self.all_states()]
+
+    def values(self):
+        return [obj for obj in [live_object(state) for state in self.all_states()] if obj is not None]
+
+    def items(self):
+        pairs = [(state.key, live_object(state)) for state in self.all_states()]
+        return [pair for pair in pairs if pair[1] is not None]
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def check_modified(self):
+        """True if any object of this map has changes that were not flushed."""
+        return bool(self.modified)
+
+    # -- all at once -------------------------------------------------------------------------
+
+    def clear(self):
+        """Detach every state and forget all; give the states that were held."""
+        states = [state for shelf in self.shelves.values() for state in list(shelf.values())]
+        for state in states:
+            state.shelf = None
+            state.home = None
+            state.strong = None
+        self.shelves.clear()
+        self.modified.clear()
+        return states
+
+    def __setitem__(self, key, value):
+        raise NotImplementedError("The identity map is written by its Session; use add() or merge().")
+
+    def __delitem__(self, key):
+        raise NotImplementedError("The identity map is written by its Session; use expunge().")
+
+    def add_object(self, obj):
+        """File an object by the state it carries."""
+        return self.add(obj.__dict__[INSTANCE_STATE])

@@ -1,0 +1,488 @@
+"""Instance state, compiled; the reference version and its explanation are ``session/_py/state.py``.
+
+The state is a C-level subclass of ``weakref.ReferenceType``.  Its callback, shared by all states,
+is put in place after the base class has made the reference: the base would take the second
+argument, the manager, for a callback.
+"""
+
+from cpython.object cimport Py_EQ, Py_NE, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from session.constants import (
+    CALLABLES_OK,
+    INSTANCE_STATE,
+    NO_VALUE as _NO_VALUE,
+    PASSIVE_NO_RESULT as _PASSIVE_NO_RESULT,
+    SQL_OK,
+)
+from session.exc import ObjectDereferencedError
+
+__all__ = [
+    "InstanceState",
+    "commit_all_states",
+    "expire_states",
+    "forget",
+    "merge_expired",
+]
+
+cdef object NO_VALUE = _NO_VALUE
+cdef object PASSIVE_NO_RESULT = _PASSIVE_NO_RESULT
+cdef long MAY_SQL = SQL_OK
+cdef long MAY_CALL = CALLABLES_OK
+cdef str STATE_KEY = INSTANCE_STATE
+
+
+def _collected(InstanceState state not None):
+    """The object is gone: take its entry out of the identity map it was in."""
+    cdef dict shelf = state.shelf
+    if shelf is None:
+        return
+    state.shelf = None
+    ident = state.ident
+    if shelf.get(ident) is state:
+        del shelf[ident]
+
+
+cdef object collected_callback = _collected
+
+
+cdef object live_object(InstanceState state):
+    """The object as a new reference, or None."""
+    return <object>PyWeakref_GET_OBJECT(<PyObject*>state)
+
+
+cdef class InstanceState(ReferenceType):
+    """The state of one mapped object, and the weak reference to it.
+
+    ``state()`` gives the object, or ``None`` once it has been collected.
+
+    :param obj: the mapped instance.
+    :param manager: the class manager of its class.
+    """
+
+    is_instance = True
+    is_mapper = is_selectable = is_aliased_class = False
+    is_attribute = is_property = is_clause_element = is_bundle = False
+
+    def __cinit__(self, obj, manager):
+        cdef PyWeakReference *reference = <PyWeakReference*><PyObject*>self
+        cdef PyObject *before = reference.wr_callback
+        Py_INCREF(collected_callback)
+        reference.wr_callback = <PyObject*>collected_callback
+        if before is not NULL:
+            Py_DECREF(<object>before)
+        self.manager = manager
+
+    def __init__(self, obj, manager):
+        pass
+
+    def __hash__(self):
+        return <Py_hash_t>((<size_t><PyObject*>self) >> 4)
+
+    def __richcmp__(self, other, int op):
+        if op == Py_EQ:
+            return self is other
+        if op == Py_NE:
+            return self is not other
+        return NotImplemented
+
+    def __repr__(self):
+        return f"<InstanceState of {self.class_.__name__} at {id(self):#x}, key {self.key!r}>"
+
+    def __reduce__(self):
+        return (self.manager.restore_state, self.manager.dump_state(self))
+
+    # -- what it belongs to ------------------------------------------------------------------
+
+    def obj(self):
+        """Give the object, or ``None`` once it has been collected."""
+        return live_object(self)
+
+    @property
+    def object(self):
+        return live_object(self)
+
+    @property
+    def class_(self):
+        return self.manager.class_
+
+    @property
+    def mapper(self):
+        return self.manager.mapper
+
+    @property
+    def dict(self):
+        """The object's ``__dict__``; an empty dictionary once the object is gone."""
+        obj = live_object(self)
+        return {} if obj is None else obj.__dict__
+
+    @property
+    def session(self):
+        """The Session that the object is attached to, or ``None``."""
+        home = self.home
+        return None if home is None else home.session()
+
+    @property
+    def session_id(self):
+        home = self.home
+        return None if home is None else home.session_id
+
+    @property
+    def async_session(self):
+        """Always ``None``: asynchronous sessions are not part of this package."""
+        return None
+
+    # -- identity ----------------------------------------------------------------------------
+
+    @property
+    def key(self):
+        """The identity key ``(class, primary key, token)``, or ``None`` without identity."""
+        ident = self.ident
+        if ident is None:
+            return None
+        manager = self.manager
+        values = ident if manager.composite_key else (ident,)
+        return (manager.identity_class, values, self.identity_token)
+
+    @key.setter
+    def key(self, value):
+        if value is None:
+            self.ident = None
+            self.identity_token = None
+            return
+        values = value[1]
+        self.ident = tuple(values) if self.manager.composite_key else values[0]
+        self.identity_token = value[2] if len(value) > 2 else None
+
+    @property
+    def identity_key(self):
+        return self.key
+
+    @property
+    def identity(self):
+        """The primary key as a tuple, or ``None`` without identity."""
+        ident = self.ident
+        if ident is None:
+            return None
+        return ident if self.manager.composite_key else (ident,)
+
+    @property
+    def has_identity(self):
+        return self.ident is not None
+
+    # -- life cycle --------------------------------------------------------------------------
+
+    @property
+    def transient(self):
+        return self.ident is None and self.session is None
+
+    @property
+    def pending(self):
+        return self.ident is None and self.session is not None
+
+    @property
+    def deleted(self):
+        return self.ident is not None and self._deleted and self.session is not None
+
+    @property
+    def was_deleted(self):
+        """True once a flush has deleted the row, also after the object was detached."""
+        return self._deleted
+
+    @property
+    def persistent(self):
+        return self.ident is not None and not self._deleted and self.session is not None
+
+    @property
+    def detached(self):
+        return self.ident is not None and self.session is None
+
+    # -- extras ------------------------------------------------------------------------------
+
+    def extra(self, name, make):
+        """Give the named rarely used part, made by ``make`` at first use."""
+        if self.extras is None:
+            self.extras = {}
+        extras = self.extras
+        try:
+            return extras[name]
+        except KeyError:
+            value = extras[name] = make()
+            return value
+
+    def peek(self, name):
+        """Give the named part, or ``None`` where it was never needed."""
+        return None if self.extras is None else self.extras.get(name)
+
+    @property
+    def info(self):
+        return self.extra("info", dict)
+
+    @property
+    def parents(self):
+        """Per tracked relationship: the parent's state, or ``False`` after removal."""
+        return self.extra("parents", dict)
+
+    @property
+    def callables(self):
+        """Loaders that only this object has, by attribute key."""
+        return self.extra("callables", dict)
+
+    @property
+    def pending_mutations(self):
+        """Changes queued for collections that are not loaded, by attribute key."""
+        return self.extra("pending", dict)
+
+    # -- attributes --------------------------------------------------------------------------
+
+    @property
+    def committed_state(self):
+        """Values as of the last flush or load, for the attributes that changed since."""
+        return {} if self.committed is None else self.committed
+
+    @property
+    def expired_attributes(self):
+        keys = self.expired_keys
+        return frozenset() if keys is None else keys
+
+    @property
+    def attrs(self):
+        """One ``AttributeState`` per mapped attribute, by key."""
+        return self.manager.attribute_states(self)
+
+    @property
+    def unloaded(self):
+        """Keys of the attributes that have neither a value nor a pending change."""
+        dict_ = self.dict
+        committed = self.committed or ()
+        return {key for key in self.manager if key not in committed and key not in dict_}
+
+    @property
+    def unloaded_expirable(self):
+        return self.unloaded
+
+    @property
+    def unmodified(self):
+        """Keys of the attributes that have no pending change."""
+        return set(self.manager).difference(self.committed or ())
+
+    def unmodified_intersection(self, keys):
+        return set(keys).intersection(self.manager).difference(self.committed or ())
+
+    def get_history(self, key, passive):
+        return self.manager[key].impl.get_history(self, self.dict, passive)
+
+    def get_impl(self, key):
+        return self.manager[key].impl
+
+    # -- changes -----------------------------------------------------------------------------
+
+    cpdef modified_event(self, dict_, key, previous, copier=None):
+        """Note that an attribute is about to change; its old value is kept, once.
+
+        :param dict_: the object's ``__dict__``.
+        :param previous: the value before the change, ``NO_VALUE`` where there was none.
+        :param copier: makes the copy of a collection that is kept; called only when needed.
+        :raises ObjectDereferencedError: the object has been collected already.
+        """
+        cdef dict committed = self.committed
+        if committed is None:
+            committed = self.committed = {}
+        if key not in committed:
+            if copier is not None:
+                if previous is NO_VALUE and key in dict_:
+                    previous = dict_[key]
+                if previous is not None and previous is not NO_VALUE:
+                    previous = copier(previous)
+            committed[key] = previous
+        if not self.modified or (self.strong is None and self.home is not None):
+            self.mark_modified(key)
+
+    cpdef mark_modified(self, key=None):
+        """Join the modified objects of the Session, which then holds this one strongly."""
+        obj = live_object(self)
+        if obj is None:
+            raise ObjectDereferencedError(
+                f"Attribute {key!r} of a {self.class_.__name__} object changed after the object "
+                "itself was garbage collected; keep a reference to it until the Session flushes."
+            )
+        self.modified = True
+        home = self.home
+        if home is None:
+            return
+        session = home.session()
+        if session is None:
+            return
+        self.strong = obj
+        if self.shelf is not None:
+            home.modified[self] = None
+        session._autobegin_for_change()
+
+    cdef _leave_modified(self):
+        self.modified = False
+        self.strong = None
+        home = self.home
+        if home is not None:
+            home.modified.pop(self, None)
+
+    cpdef commit(self, dict_, keys):
+        """Forget the history of some attributes: their present values are the committed ones."""
+        cdef dict committed = self.committed
+        if committed:
+            for key in keys:
+                committed.pop(key, None)
+        if self.extras is not None:
+            queued = self.extras.get("pending")
+            if queued:
+                for key in keys:
+                    if key in dict_:
+                        queued.pop(key, None)
+        if self.expired_keys is not None:
+            self.unexpire([key for key in keys if key in dict_])
+
+    cpdef commit_all(self, dict_):
+        """Forget the history of all attributes; the object is unmodified from here on."""
+        self.committed = None
+        if self.extras is not None:
+            self.extras.pop("pending", None)
+        self.expired = False
+        if self.expired_keys is not None:
+            self.unexpire(dict_)
+        if self.modified or self.strong is not None:
+            self._leave_modified()
+
+    cpdef unexpire(self, keys):
+        """Take keys out of the expired ones: they have their values."""
+        expired = self.expired_keys
+        if expired is None:
+            return
+        left = expired.difference(keys)
+        self.expired_keys = left if left else None
+
+    cpdef expire(self, dict_):
+        """Forget values and changes of all mapped attributes; the next read loads the row."""
+        manager = self.manager
+        self.committed = None
+        self.expired = True
+        if self.modified or self.strong is not None:
+            self._leave_modified()
+        extras = self.extras
+        if extras is not None:
+            extras.pop("pending", None)
+            extras.pop("empty", None)
+            callables = extras.get("callables")
+            if callables:
+                for key in manager.callables_dropped_by_expire(callables):
+                    del callables[key]
+        self.expired_keys = manager.expirable
+        if self.load_options is not None:
+            self.load_options, self.load_path = manager.options_after_expire(self)
+        for key in manager.collection_keys:
+            if key in dict_:
+                manager.invalidate_collection(dict_[key])
+        if len(dict_) > 1:
+            for key in manager.keys_tuple:
+                dict_.pop(key, None)
+        if manager.expire_listened:
+            manager.dispatch.expire(self, None)
+
+    def expire_attributes(self, dict_, keys, no_loader=False):
+        """Forget values and changes of some attributes.
+
+        :param no_loader: leave attributes that have a loader of their own out of the next
+            refresh of the row; they load when they are read.
+        """
+        manager = self.manager
+        keys = list(keys)
+        queued = self.peek("pending")
+        callables = self.peek("callables")
+        empty = self.peek("empty")
+        committed = self.committed
+        row_keys = []
+        for key in keys:
+            impl = manager[key].impl
+            if impl is None:
+                continue
+            if impl.accepts_row_loader and not (
+                no_loader and (impl.loader or key in (callables or ()))
+            ):
+                row_keys.append(key)
+            if callables and key in callables and impl.expires_callables:
+                del callables[key]
+            if key in dict_:
+                old = dict_.pop(key)
+                if impl.collection:
+                    manager.invalidate_collection(old)
+            if committed is not None:
+                committed.pop(key, None)
+            if queued:
+                queued.pop(key, None)
+            if empty:
+                empty.pop(key, None)
+        if row_keys:
+            before = self.expired_keys
+            self.expired_keys = frozenset(row_keys) if before is None else before.union(row_keys)
+        if manager.expire_listened:
+            manager.dispatch.expire(self, keys)
+
+    def load_expired(self, passive):
+        """Load the expired row attributes in one go, as far as ``passive`` allows.
+
+        :return: ``ATTR_WAS_SET`` after a load, ``PASSIVE_NO_RESULT`` if it was not allowed.
+        """
+        cdef long flags = passive
+        if not flags & MAY_SQL or not flags & MAY_CALL:
+            return PASSIVE_NO_RESULT
+        keys = self.expired_keys
+        wanted = set(keys) if keys is not None else set()
+        if self.committed:
+            wanted.difference_update(self.committed)
+        return self.manager.expired_loader(self, wanted, passive)
+
+    # -- coming and going --------------------------------------------------------------------
+
+    def detach(self):
+        """Leave the Session: neither its map nor its modified set know this state any more."""
+        home = self.home
+        if home is not None:
+            home.discard(self)
+            home.modified.pop(self, None)
+        self.home = None
+        self.strong = None
+
+    def reset_identity(self):
+        """Become transient: no identity, not deleted."""
+        self.ident = None
+        self.identity_token = None
+        self._deleted = False
+
+
+# -- loops -----------------------------------------------------------------------------------
+
+
+def commit_all_states(states):
+    """Run ``InstanceState.commit_all`` on many states."""
+    cdef InstanceState state
+    for state in states:
+        obj = live_object(state)
+        state.commit_all({} if obj is None else obj.__dict__)
+
+
+def expire_states(states):
+    """Run ``InstanceState.expire`` on many states."""
+    cdef InstanceState state
+    for state in states:
+        obj = live_object(state)
+        if obj is not None:
+            state.expire(obj.__dict__)
+
+
+def merge_expired(InstanceState state, keys):
+    """Add keys to those that the next read loads, without touching their values."""
+    before = state.expired_keys
+    state.expired_keys = frozenset(keys) if before is None else before.union(keys)
+
+
+def forget(obj):
+    """Take the state out of an object's dictionary."""
+    obj.__dict__.pop(STATE_KEY, None)

@@ -1,0 +1,302 @@
+"""The loops of a flush that run once per object.  Pure Python reference version.
+
+In come the states of one class in the order of their statements, and a *recipe*: what a column's
+attribute is called, and what to do where there is no value.  Out come *runs*: neighbouring rows
+that have the same set of columns and so can share one statement.  Nothing here knows of SQL;
+``flush/insert.py`` and ``flush/update.py`` make the recipes and run the statements.
+
+No loop here calls into user code, except for column defaults, comparisons of column types and
+whatever a ``__dict__`` look-up may set off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from session.constants import INSTANCE_STATE, NO_VALUE
+
+__all__ = [
+    "ALWAYS_CALL",
+    "CALL",
+    "CALL_IF_MISSING",
+    "CONSTANT",
+    "CONSTANT_IF_MISSING",
+    "EXPRESSIONS",
+    "OMIT",
+    "OMIT_IF_MISSING",
+    "PLAIN",
+    "UNUSUAL",
+    "assign_columns",
+    "assign_one",
+    "copy_values",
+    "expire_keys",
+    "gather_identities",
+    "gather_inserts",
+    "gather_updates",
+    "is_expression",
+    "segments",
+    "write_back",
+]
+
+# What becomes of a column in an INSERT when its attribute is absent or None.
+PLAIN = 0  # NULL is inserted
+OMIT = 1  # left to the database
+OMIT_IF_MISSING = 2  # left to the database, but a None that was set is inserted
+CONSTANT = 3  # a fixed default
+CALL = 4  # a default made by a function of the context
+CONSTANT_IF_MISSING = 5  # as CONSTANT, but a None that was set is inserted
+CALL_IF_MISSING = 6
+ALWAYS_CALL = 7  # the function decides even when there is a value
+
+EXPRESSIONS = -1
+"""The mask of a run whose single row holds SQL expressions: a dictionary by column name."""
+
+UNUSUAL = -2
+"""The mask of a run of states whose UPDATE must be worked out one by one."""
+
+_PLAIN_TYPES = frozenset(
+    (int, str, float, bool, bytes, type(None), datetime, date, time, timedelta, Decimal, UUID, dict, list)
+)
+
+Field = tuple[str, int, Any, int, str]
+"""Attribute key, what to do without a value, the default, bit in the mask, column name."""
+
+Run = tuple[int, list[Any], list[Any]]
+"""Mask, states, rows."""
+
+
+def is_expression(value: Any) -> bool:
+    """Tell whether an attribute's value is SQL, to be rendered into the statement."""
+    return type(value) not in _PLAIN_TYPES and (
+        hasattr(value, "__clause_element__") or getattr(value, "is_clause_element", False)
+    )
+
+
+def segments(states: Iterable[Any]) -> list[tuple[Any, list[Any]]]:
+    """Cut states into neighbours of the same class.
+
+    :return: pairs of class manager and states, in the order of the states.
+    """
+    found: list[tuple[Any, list[Any]]] = []
+    manager: Any = None
+    members: list[Any] = []
+    for state in states:
+        if state.manager is not manager:
+            manager = state.manager
+            members = []
+            found.append((manager, members))
+        members.append(state)
+    return found
+
+
+def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any) -> list[Run]:
+    """Make the rows of an INSERT.
+
+    :param states: states of one class.
+    :param fields: one for each column, in the order of the table.
+    :param context: given to the functions that make defaults; ``context.begin(fields, mask,
+        row)`` is called before those of a row.
+    :return: runs; a bit in the mask stands for a column that was left out.
+    """
+    runs: list[Run] = []
+    run_mask = UNUSUAL
+    run_states: list[Any] = []
+    run_rows: list[Any] = []
+    for state in states:
+        dict_ = state().__dict__
+        mask = 0
+        expressions = False
+        row: list[Any] = []
+        calls: list[tuple[int, Any]] | None = None
+        for key, kind, default, bit, _ in fields:
+            value = dict_.get(key, NO_VALUE)
+            if value is None or value is NO_VALUE:
+                if kind == PLAIN:
+                    value = None
+                elif kind == OMIT or (kind == OMIT_IF_MISSING and value is NO_VALUE):
+                    mask |= bit
+                    continue
+                elif kind == CONSTANT or (kind == CONSTANT_IF_MISSING and value is NO_VALUE):
+                    value = default
+                elif kind in (CALL, ALWAYS_CALL) or (kind == CALL_IF_MISSING and value is NO_VALUE):
+                    if calls is None:
+                        calls = []
+                    calls.append((len(row), default))
+                    value = None
+            elif kind == ALWAYS_CALL:
+                if calls is None:
+                    calls = []
+                calls.append((len(row), default))
+                value = None
+            elif type(value) not in _PLAIN_TYPES and is_expression(value):
+                expressions = True
+            row.append(value)
+        if calls is not None:
+            context.begin(fields, mask, row)
+            for position, function in calls:
+                row[position] = function(context)
+        if expressions:
+            names = [field[4] for field in fields if not mask & field[3]]
+            runs.append((EXPRESSIONS, [state], [dict(zip(names, row, strict=True))]))
+            run_mask = UNUSUAL
+            continue
+        if mask != run_mask:
+            run_mask = mask
+            run_states = []
+            run_rows = []
+            runs.append((mask, run_states, run_rows))
+        run_states.append(state)
+        run_rows.append(tuple(row))
+    return runs
+
+
+def gather_updates(
+    states: Iterable[Any],
+    by_key: dict[str, tuple[int, Callable[[Any, Any], Any] | None]],
+    keys_of: Callable[[int], tuple[str, ...]],
+    key_positions: tuple[int, ...] | None,
+    unusual_keys: frozenset[str],
+) -> list[Run]:
+    """Make the rows of an UPDATE: values that have changed, then the primary key.
+
+    :param states: states of one class.
+    :param by_key: for each attribute, the bit of its column, and how values compare (``None``
+        means ``==``).
+    :param keys_of: gives the attribute keys that belong to a mask.
+    :param key_positions: where in the identity the values of the primary key are; ``None`` says
+        that the identity is the value.
+    :param unusual_keys: attributes whose change makes the state :data:`UNUSUAL`.
+    :return: runs; a bit in the mask stands for a column that is set.  States without a net change
+        are left out.  Runs of :data:`UNUSUAL` states have no rows.
+    """
+    runs: list[Run] = []
+    run_mask = 0
+    run_states: list[Any] = []
+    run_rows: list[Any] = []
+    keys: tuple[str, ...] = ()
+    for state in states:
+        committed = state.committed
+        ident = state.ident
+        mask = 0
+        if ident is None:
+            mask = UNUSUAL
+        elif committed:
+            dict_ = state().__dict__
+            for key, old in committed.items():
+                found = by_key.get(key)
+                if found is None:
+                    continue
+                value = dict_.get(key)
+                if type(value) not in _PLAIN_TYPES and is_expression(value):
+                    mask = UNUSUAL
+                    break
+                if old is not NO_VALUE:
+                    compare = found[1]
+                    if value is old or (value == old if compare is None else compare(value, old)):
+                        continue
+                if key in unusual_keys:
+                    mask = UNUSUAL
+                    break
+                mask |= found[0]
+        if not mask:
+            continue
+        if mask != run_mask:
+            run_mask = mask
+            run_states = []
+            run_rows = []
+            runs.append((mask, run_states, run_rows))
+            keys = () if mask == UNUSUAL else keys_of(mask)
+        run_states.append(state)
+        if mask == UNUSUAL:
+            continue
+        row = [dict_.get(key) for key in keys]
+        if key_positions is None:
+            row.append(ident)
+        else:
+            for position in key_positions:
+                row.append(ident[position])
+        run_rows.append(tuple(row))
+    return runs
+
+
+def gather_identities(states: Iterable[Any], key_positions: tuple[int, ...] | None) -> list[tuple[Any, ...]]:
+    """Give the primary key of each state as a row of parameters.
+
+    :param key_positions: as for :func:`gather_updates`.
+    """
+    if key_positions is None:
+        return [(state.ident,) for state in states]
+    return [tuple([state.ident[position] for position in key_positions]) for state in states]
+
+
+def write_back(states: Sequence[Any], rows: Sequence[Any], places: Sequence[tuple[str, int]]) -> None:
+    """Give the objects the values that defaults have made.
+
+    :param places: attribute key, and where in the row its value is.
+    """
+    for state, row in zip(states, rows, strict=True):
+        dict_ = state().__dict__
+        for key, position in places:
+            dict_[key] = row[position]
+
+
+def assign_one(states: Sequence[Any], rows: Sequence[Any], key: str, processor: Any) -> None:
+    """Give each object the first value of the row that the database returned for it."""
+    if processor is None:
+        for state, row in zip(states, rows, strict=True):
+            state().__dict__[key] = row[0]
+    else:
+        for state, row in zip(states, rows, strict=True):
+            state().__dict__[key] = processor(row[0])
+
+
+def assign_columns(
+    states: Sequence[Any], rows: Sequence[Any], keys: Sequence[str], processors: Sequence[Any]
+) -> None:
+    """Give each object the values that the database returned for it.
+
+    :param keys: attribute keys, one for each value of a row.
+    :param processors: functions from raw value to Python value, or ``None``.
+    """
+    if len(keys) == 1:
+        assign_one(states, rows, keys[0], processors[0])
+        return
+    columns = list(zip(keys, processors, strict=True))
+    for state, row in zip(states, rows, strict=True):
+        dict_ = state().__dict__
+        for (key, processor), value in zip(columns, row, strict=True):
+            dict_[key] = value if processor is None else processor(value)
+
+
+def copy_values(states: Iterable[Any], pairs: Sequence[tuple[str, str]]) -> None:
+    """Copy values between attributes of the same object, as far as they are there.
+
+    :param pairs: key to read and key to write.
+    """
+    for state in states:
+        dict_ = state().__dict__
+        for source, target in pairs:
+            if source in dict_:
+                dict_[target] = dict_[source]
+
+
+def expire_keys(states: Iterable[Any], keys: frozenset[str]) -> None:
+    """Have the given column attributes loaded when they are read next."""
+    for state in states:
+        dict_ = state().__dict__
+        committed = state.committed
+        for key in keys:
+            dict_.pop(key, None)
+            if committed is not None:
+                committed.pop(key, None)
+        before = state.expired_keys
+        state.expired_keys = keys if before is None else before.union(keys)
+
+
+def state_of(obj: Any) -> Any:
+    """Give the state of a mapped object, ``None`` for ``None``."""
+    return None if obj is None else obj.__dict__[INSTANCE_STATE]

@@ -1,0 +1,230 @@
+"""The weak identity map of one Session.  Pure Python reference version.
+
+Objects are filed on *shelves*: one dictionary per (identity class, identity token), keyed by the
+raw primary key value (a tuple only where the key has several columns).  A loading loop fetches
+its shelf once and then pays one dictionary look-up per row, and no key tuple is ever made until
+somebody asks for one.  Values are states, which are weak references to the objects.
+
+Next on the way: ``transaction.py``, which restores this map after a rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+from weakref import ref
+
+from sqlalchemy.exc import InvalidRequestError
+
+from session.constants import INSTANCE_STATE
+
+__all__ = ["IdentityMap"]
+
+_session_ids = count(1)
+
+
+def _no_session() -> None:
+    return None
+
+
+class IdentityMap:
+    """Mapping of identity key to object, for the objects that one Session has in the database.
+
+    A key whose object has been garbage collected is as if absent.
+
+    :param session: the owner, held weakly; ``None`` for a map without one.
+    """
+
+    __slots__ = ("__weakref__", "modified", "session", "session_id", "shelves")
+
+    def __init__(self, session: Any = None) -> None:
+        self.session: Callable[[], Any] = _no_session if session is None else ref(session)
+        self.session_id: int = next(_session_ids)
+        self.shelves: dict[tuple[Any, Any], dict[Any, Any]] = {}
+        self.modified: dict[Any, None] = {}
+
+    # -- by class and raw identity -----------------------------------------------------------
+
+    def shelf(self, identity_class: type[Any], token: Any = None) -> dict[Any, Any]:
+        """Give the dictionary of states of one class hierarchy, by raw primary key value."""
+        key = (identity_class, token)
+        try:
+            return self.shelves[key]
+        except KeyError:
+            shelf = self.shelves[key] = {}
+            return shelf
+
+    def lookup(self, identity_class: type[Any], ident: Any, token: Any = None) -> Any:
+        """Give the live object with that identity, or ``None``."""
+        shelf = self.shelves.get((identity_class, token))
+        if shelf is None:
+            return None
+        state = shelf.get(ident)
+        return None if state is None else state()
+
+    def shelf_of(self, state: Any) -> dict[Any, Any]:
+        return self.shelf(state.manager.identity_class, state.identity_token)
+
+    def add(self, state: Any) -> bool:
+        """File a state under its key.
+
+        :return: False if it was there already.
+        :raises InvalidRequestError: another live object of this map has the same key.
+        """
+        shelf = self.shelf_of(state)
+        ident = state.ident
+        present = shelf.get(ident)
+        if present is state:
+            return False
+        if present is not None:
+            if present() is not None:
+                raise InvalidRequestError(
+                    f"Can't attach {state.class_.__name__} object with identity key {state.key!r}: "
+                    "another object with this key is already in this Session; use merge() to "
+                    "copy on to it, or expunge the other one first."
+                )
+            present.shelf = None
+        shelf[ident] = state
+        state.shelf = shelf
+        state.home = self
+        self._note_modified(state)
+        return True
+
+    def replace(self, state: Any) -> Any:
+        """File a state under its key in place of whatever is there.
+
+        :return: the state that was there, or ``None``.
+        """
+        shelf = self.shelf_of(state)
+        ident = state.ident
+        before = shelf.get(ident)
+        if before is state:
+            before = None
+        elif before is not None:
+            before.shelf = None
+            self.modified.pop(before, None)
+            before.strong = None
+        shelf[ident] = state
+        state.shelf = shelf
+        state.home = self
+        self._note_modified(state)
+        return before
+
+    def _note_modified(self, state: Any) -> None:
+        if state.modified:
+            state.strong = state()
+            self.modified[state] = None
+
+    def discard(self, state: Any) -> bool:
+        """Take a state out; the object stays attached to the Session.
+
+        :return: False if it was not there.
+        """
+        shelf = state.shelf
+        if shelf is None or state.home is not self:
+            return False
+        state.shelf = None
+        if shelf.get(state.ident) is state:
+            del shelf[state.ident]
+        self.modified.pop(state, None)
+        return True
+
+    safe_discard = discard
+
+    def contains_state(self, state: Any) -> bool:
+        return state.shelf is not None and state.home is self
+
+    def fast_get_state(self, key: tuple[Any, ...]) -> Any:
+        """Give the state filed under a full identity key, its object alive or not."""
+        token = key[2] if len(key) > 2 else None
+        shelf = self.shelves.get((key[0], token))
+        if shelf is None:
+            return None
+        values = key[1]
+        found = shelf.get(values[0]) if len(values) == 1 else shelf.get(tuple(values))
+        return found
+
+    # -- as a mapping of full keys -----------------------------------------------------------
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        state = self.fast_get_state(key)
+        obj = None if state is None else state()
+        return default if obj is None else obj
+
+    def __getitem__(self, key: tuple[Any, ...]) -> Any:
+        obj = self.get(key)
+        if obj is None:
+            raise KeyError(key)
+        return obj
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, tuple) and len(key) > 1 and self.get(key) is not None
+
+    def has_key(self, key: tuple[Any, ...]) -> bool:
+        return key in self
+
+    def __len__(self) -> int:
+        return sum(len(shelf) for shelf in self.shelves.values())
+
+    def __bool__(self) -> bool:
+        return any(self.shelves.values())
+
+    def all_states(self) -> list[Any]:
+        """Give the states of all live objects."""
+        return [
+            state
+            for shelf in list(self.shelves.values())
+            for state in list(shelf.values())
+            if state() is not None
+        ]
+
+    def states_of(self, identity_class: type[Any]) -> list[Any]:
+        """Give the states of all live objects of one class hierarchy."""
+        return [
+            state
+            for (class_, _), shelf in list(self.shelves.items())
+            if class_ is identity_class
+            for state in list(shelf.values())
+            if state() is not None
+        ]
+
+    def keys(self) -> list[tuple[Any, ...]]:
+        return [state.key for state in self.all_states()]
+
+    def values(self) -> list[Any]:
+        return [obj for obj in [state() for state in self.all_states()] if obj is not None]
+
+    def items(self) -> list[tuple[tuple[Any, ...], Any]]:
+        pairs = [(state.key, state()) for state in self.all_states()]
+        return [pair for pair in pairs if pair[1] is not None]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.keys())
+
+    def check_modified(self) -> bool:
+        """True if any object of this map has changes that were not flushed."""
+        return bool(self.modified)
+
+    # -- all at once -------------------------------------------------------------------------
+
+    def clear(self) -> list[Any]:
+        """Detach every state and forget all; give the states that were held."""
+        states = [state for shelf in self.shelves.values() for state in list(shelf.values())]
+        for state in states:
+            state.shelf = None
+            state.home = None
+            state.strong = None
+        self.shelves.clear()
+        self.modified.clear()
+        return states
+
+    def __setitem__(self, key: tuple[Any, ...], value: Any) -> None:
+        raise NotImplementedError("The identity map is written by its Session; use add() or merge().")
+
+    def __delitem__(self, key: tuple[Any, ...]) -> None:
+        raise NotImplementedError("The identity map is written by its Session; use expunge().")
+
+    def add_object(self, obj: Any) -> bool:
+        """File an object by the state it carries."""
+        return self.add(obj.__dict__[INSTANCE_STATE])

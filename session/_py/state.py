@@ -1,0 +1,510 @@
+"""Instance state: what the ORM knows about one mapped object.  Pure Python reference version.
+
+An ``InstanceState`` *is* the weak reference to its object: one allocation serves as bookkeeping
+and as weak reference, and the object's death reaches the identity map through the reference's
+own callback.  Everything that most objects never need (queued collection changes, orphan
+tracking, per-object loaders, user info) lives in one lazily made ``extras`` dictionary.
+
+What comes in: changes reported by attributes, loads, expiry.  What goes out: the set of modified
+states of a Session's identity map (``IdentityMap.modified``), from which a flush starts.
+Next on the way: ``_py/identity.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import ref
+
+from session.constants import (
+    CALLABLES_OK,
+    INSTANCE_STATE,
+    NO_VALUE,
+    PASSIVE_NO_RESULT,
+    SQL_OK,
+)
+from session.exc import ObjectDereferencedError
+
+__all__ = [
+    "InstanceState",
+    "commit_all_states",
+    "expire_states",
+    "forget",
+    "merge_expired",
+]
+
+
+def _collected(state: InstanceState) -> None:
+    """The object is gone: take its entry out of the identity map it was in."""
+    shelf = state.shelf
+    if shelf is None:
+        return
+    state.shelf = None
+    ident = state.ident
+    if shelf.get(ident) is state:
+        del shelf[ident]
+
+
+class InstanceState(ref[Any]):
+    """The state of one mapped object, and the weak reference to it.
+
+    ``state()`` gives the object, or ``None`` once it has been collected.
+
+    :param obj: the mapped instance.
+    :param manager: the class manager of its class.
+    """
+
+    __slots__ = (
+        "_deleted",
+        "committed",
+        "expired",
+        "expired_keys",
+        "extras",
+        "home",
+        "ident",
+        "identity_token",
+        "insert_order",
+        "load_options",
+        "load_path",
+        "manager",
+        "modified",
+        "run_id",
+        "shelf",
+        "strong",
+    )
+
+    is_instance = True
+    is_mapper = is_selectable = is_aliased_class = False
+    is_attribute = is_property = is_clause_element = is_bundle = False
+
+    def __new__(cls, obj: Any, manager: Any) -> InstanceState:
+        return ref.__new__(cls, obj, _collected)
+
+    def __init__(self, obj: Any, manager: Any) -> None:
+        ref.__init__(self, obj, _collected)
+        self.manager = manager
+        self.ident: Any = None
+        self.identity_token: Any = None
+        self.home: Any = None
+        self.shelf: dict[Any, InstanceState] | None = None
+        self.committed: dict[str, Any] | None = None
+        self.expired_keys: Any = None
+        self.expired = False
+        self.modified = False
+        self._deleted = False
+        self.strong: Any = None
+        self.insert_order = 0
+        self.load_options: Any = None
+        self.load_path: Any = None
+        self.run_id = 0
+        self.extras: dict[str, Any] | None = None
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    def __repr__(self) -> str:
+        return f"<InstanceState of {self.class_.__name__} at {id(self):#x}, key {self.key!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (self.manager.restore_state, self.manager.dump_state(self))
+
+    # -- what it belongs to ------------------------------------------------------------------
+
+    def obj(self) -> Any:
+        """Give the object, or ``None`` once it has been collected."""
+        return self()
+
+    @property
+    def object(self) -> Any:
+        return self()
+
+    @property
+    def class_(self) -> type[Any]:
+        return self.manager.class_  # type: ignore[no-any-return]
+
+    @property
+    def mapper(self) -> Any:
+        return self.manager.mapper
+
+    @property
+    def dict(self) -> dict[str, Any]:
+        """The object's ``__dict__``; an empty dictionary once the object is gone."""
+        obj = self()
+        return {} if obj is None else obj.__dict__
+
+    @property
+    def session(self) -> Any:
+        """The Session that the object is attached to, or ``None``."""
+        home = self.home
+        return None if home is None else home.session()
+
+    @property
+    def session_id(self) -> int | None:
+        home = self.home
+        return None if home is None else home.session_id
+
+    @property
+    def async_session(self) -> None:
+        """Always ``None``: asynchronous sessions are not part of this package."""
+        return None
+
+    # -- identity ----------------------------------------------------------------------------
+
+    @property
+    def key(self) -> tuple[Any, ...] | None:
+        """The identity key ``(class, primary key, token)``, or ``None`` without identity."""
+        ident = self.ident
+        if ident is None:
+            return None
+        manager = self.manager
+        values = ident if manager.composite_key else (ident,)
+        return (manager.identity_class, values, self.identity_token)
+
+    @key.setter
+    def key(self, value: tuple[Any, ...] | None) -> None:
+        if value is None:
+            self.ident = None
+            self.identity_token = None
+            return
+        values = value[1]
+        self.ident = tuple(values) if self.manager.composite_key else values[0]
+        self.identity_token = value[2] if len(value) > 2 else None
+
+    @property
+    def identity_key(self) -> tuple[Any, ...] | None:
+        return self.key
+
+    @property
+    def identity(self) -> tuple[Any, ...] | None:
+        """The primary key as a tuple, or ``None`` without identity."""
+        ident = self.ident
+        if ident is None:
+            return None
+        return ident if self.manager.composite_key else (ident,)
+
+    @property
+    def has_identity(self) -> bool:
+        return self.ident is not None
+
+    # -- life cycle --------------------------------------------------------------------------
+
+    @property
+    def transient(self) -> bool:
+        return self.ident is None and self.session is None
+
+    @property
+    def pending(self) -> bool:
+        return self.ident is None and self.session is not None
+
+    @property
+    def deleted(self) -> bool:
+        return self.ident is not None and self._deleted and self.session is not None
+
+    @property
+    def was_deleted(self) -> bool:
+        """True once a flush has deleted the row, also after the object was detached."""
+        return self._deleted
+
+    @property
+    def persistent(self) -> bool:
+        return self.ident is not None and not self._deleted and self.session is not None
+
+    @property
+    def detached(self) -> bool:
+        return self.ident is not None and self.session is None
+
+    # -- extras ------------------------------------------------------------------------------
+
+    def extra(self, name: str, make: Callable[[], Any]) -> Any:
+        """Give the named rarely used part, made by ``make`` at first use."""
+        extras = self.extras
+        if extras is None:
+            extras = self.extras = {}
+        try:
+            return extras[name]
+        except KeyError:
+            value = extras[name] = make()
+            return value
+
+    def peek(self, name: str) -> Any:
+        """Give the named part, or ``None`` where it was never needed."""
+        extras = self.extras
+        return None if extras is None else extras.get(name)
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        return self.extra("info", dict)  # type: ignore[no-any-return]
+
+    @property
+    def parents(self) -> dict[Any, Any]:
+        """Per tracked relationship: the parent's state, or ``False`` after removal."""
+        return self.extra("parents", dict)  # type: ignore[no-any-return]
+
+    @property
+    def callables(self) -> dict[str, Any]:
+        """Loaders that only this object has, by attribute key."""
+        return self.extra("callables", dict)  # type: ignore[no-any-return]
+
+    @property
+    def pending_mutations(self) -> dict[str, Any]:
+        """Changes queued for collections that are not loaded, by attribute key."""
+        return self.extra("pending", dict)  # type: ignore[no-any-return]
+
+    # -- attributes --------------------------------------------------------------------------
+
+    @property
+    def committed_state(self) -> dict[str, Any]:
+        """Values as of the last flush or load, for the attributes that changed since."""
+        committed = self.committed
+        return {} if committed is None else committed
+
+    @property
+    def expired_attributes(self) -> Any:
+        keys = self.expired_keys
+        return frozenset() if keys is None else keys
+
+    @property
+    def attrs(self) -> Any:
+        """One ``AttributeState`` per mapped attribute, by key."""
+        return self.manager.attribute_states(self)
+
+    @property
+    def unloaded(self) -> set[str]:
+        """Keys of the attributes that have neither a value nor a pending change."""
+        dict_ = self.dict
+        committed = self.committed or ()
+        return {key for key in self.manager if key not in committed and key not in dict_}
+
+    @property
+    def unloaded_expirable(self) -> set[str]:
+        return self.unloaded
+
+    @property
+    def unmodified(self) -> set[str]:
+        """Keys of the attributes that have no pending change."""
+        return set(self.manager).difference(self.committed or ())
+
+    def unmodified_intersection(self, keys: Iterable[str]) -> set[str]:
+        return set(keys).intersection(self.manager).difference(self.committed or ())
+
+    def get_history(self, key: str, passive: int) -> Any:
+        return self.manager[key].impl.get_history(self, self.dict, passive)
+
+    def get_impl(self, key: str) -> Any:
+        return self.manager[key].impl
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def modified_event(
+        self, dict_: dict[str, Any], key: str, previous: Any, copier: Any = None
+    ) -> None:
+        """Note that an attribute is about to change; its old value is kept, once.
+
+        :param dict_: the object's ``__dict__``.
+        :param previous: the value before the change, ``NO_VALUE`` where there was none.
+        :param copier: makes the copy of a collection that is kept; called only when needed.
+        :raises ObjectDereferencedError: the object has been collected already.
+        """
+        committed = self.committed
+        if committed is None:
+            committed = self.committed = {}
+        if key not in committed:
+            if copier is not None:
+                if previous is NO_VALUE and key in dict_:
+                    previous = dict_[key]
+                if previous is not None and previous is not NO_VALUE:
+                    previous = copier(previous)
+            committed[key] = previous
+        if not self.modified or (self.strong is None and self.home is not None):
+            self.mark_modified(key)
+
+    def mark_modified(self, key: str | None = None) -> None:
+        """Join the modified objects of the Session, which then holds this one strongly."""
+        obj = self()
+        if obj is None:
+            raise ObjectDereferencedError(
+                f"Attribute {key!r} of a {self.class_.__name__} object changed after the object "
+                "itself was garbage collected; keep a reference to it until the Session flushes."
+            )
+        self.modified = True
+        home = self.home
+        if home is None:
+            return
+        session = home.session()
+        if session is None:
+            return
+        self.strong = obj
+        if self.shelf is not None:
+            home.modified[self] = None
+        session._autobegin_for_change()
+
+    def _leave_modified(self) -> None:
+        self.modified = False
+        self.strong = None
+        home = self.home
+        if home is not None:
+            home.modified.pop(self, None)
+
+    def commit(self, dict_: dict[str, Any], keys: Iterable[str]) -> None:
+        """Forget the history of some attributes: their present values are the committed ones."""
+        committed = self.committed
+        if committed:
+            for key in keys:
+                committed.pop(key, None)
+        queued = self.peek("pending")
+        if queued:
+            for key in keys:
+                if key in dict_:
+                    queued.pop(key, None)
+        self.unexpire([key for key in keys if key in dict_])
+
+    def commit_all(self, dict_: dict[str, Any]) -> None:
+        """Forget the history of all attributes; the object is unmodified from here on."""
+        self.committed = None
+        extras = self.extras
+        if extras is not None:
+            extras.pop("pending", None)
+        self.expired = False
+        if self.expired_keys is not None:
+            self.unexpire(dict_)
+        if self.modified or self.strong is not None:
+            self._leave_modified()
+
+    def unexpire(self, keys: Iterable[str]) -> None:
+        """Take keys out of the expired ones: they have their values."""
+        expired = self.expired_keys
+        if expired is None:
+            return
+        left = expired.difference(keys)
+        self.expired_keys = left or None
+
+    def expire(self, dict_: dict[str, Any]) -> None:
+        """Forget values and changes of all mapped attributes; the next read loads the row."""
+        manager = self.manager
+        self.committed = None
+        self.expired = True
+        if self.modified or self.strong is not None:
+            self._leave_modified()
+        extras = self.extras
+        if extras is not None:
+            extras.pop("pending", None)
+            extras.pop("empty", None)
+            callables = extras.get("callables")
+            if callables:
+                for key in manager.callables_dropped_by_expire(callables):
+                    del callables[key]
+        self.expired_keys = manager.expirable
+        if self.load_options is not None:
+            self.load_options, self.load_path = manager.options_after_expire(self)
+        for key in manager.collection_keys:
+            if key in dict_:
+                manager.invalidate_collection(dict_[key])
+        if len(dict_) > 1:
+            for key in manager.keys_tuple:
+                if key in dict_:
+                    del dict_[key]
+        if manager.expire_listened:
+            manager.dispatch.expire(self, None)
+
+    def expire_attributes(
+        self, dict_: dict[str, Any], keys: Iterable[str], no_loader: bool = False
+    ) -> None:
+        """Forget values and changes of some attributes.
+
+        :param no_loader: leave attributes that have a loader of their own out of the next
+            refresh of the row; they load when they are read.
+        """
+        manager = self.manager
+        keys = list(keys)
+        queued = self.peek("pending")
+        callables = self.peek("callables")
+        empty = self.peek("empty")
+        committed = self.committed
+        row_keys = []
+        for key in keys:
+            impl = manager[key].impl
+            if impl is None:
+                continue
+            if impl.accepts_row_loader and not (no_loader and (impl.loader or key in (callables or ()))):
+                row_keys.append(key)
+            if callables and key in callables and impl.expires_callables:
+                del callables[key]
+            if key in dict_:
+                old = dict_.pop(key)
+                if impl.collection:
+                    manager.invalidate_collection(old)
+            if committed is not None:
+                committed.pop(key, None)
+            if queued:
+                queued.pop(key, None)
+            if empty:
+                empty.pop(key, None)
+        if row_keys:
+            before = self.expired_keys
+            self.expired_keys = frozenset(row_keys) if before is None else before.union(row_keys)
+        if manager.expire_listened:
+            manager.dispatch.expire(self, keys)
+
+    def load_expired(self, passive: int) -> Any:
+        """Load the expired row attributes in one go, as far as ``passive`` allows.
+
+        :return: ``ATTR_WAS_SET`` after a load, ``PASSIVE_NO_RESULT`` if it was not allowed.
+        """
+        if not passive & SQL_OK or not passive & CALLABLES_OK:
+            return PASSIVE_NO_RESULT
+        keys = self.expired_keys
+        wanted = set(keys) if keys is not None else set()
+        if self.committed:
+            wanted.difference_update(self.committed)
+        return self.manager.expired_loader(self, wanted, passive)
+
+    # -- coming and going --------------------------------------------------------------------
+
+    def detach(self) -> None:
+        """Leave the Session: neither its map nor its modified set know this state any more."""
+        home = self.home
+        if home is not None:
+            home.discard(self)
+            home.modified.pop(self, None)
+        self.home = None
+        self.strong = None
+
+    def reset_identity(self) -> None:
+        """Become transient: no identity, not deleted."""
+        self.ident = None
+        self.identity_token = None
+        self._deleted = False
+
+
+# -- loops -----------------------------------------------------------------------------------
+
+
+def commit_all_states(states: Iterable[InstanceState]) -> None:
+    """Run :meth:`InstanceState.commit_all` on many states."""
+    for state in states:
+        obj = state()
+        state.commit_all({} if obj is None else obj.__dict__)
+
+
+def expire_states(states: Iterable[InstanceState]) -> None:
+    """Run :meth:`InstanceState.expire` on many states."""
+    for state in states:
+        obj = state()
+        if obj is not None:
+            state.expire(obj.__dict__)
+
+
+def merge_expired(state: InstanceState, keys: Iterable[str]) -> None:
+    """Add keys to those that the next read loads, without touching their values."""
+    before = state.expired_keys
+    state.expired_keys = frozenset(keys) if before is None else before.union(keys)
+
+
+def forget(obj: Any) -> None:
+    """Take the state out of an object's dictionary."""
+    obj.__dict__.pop(INSTANCE_STATE, None)

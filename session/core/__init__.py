@@ -1,0 +1,1 @@
+"""The seam to SQLAlchemy Core: the only package that touches Core's private names."""

@@ -1,0 +1,297 @@
+"""The driver: runs plans, straight on the DBAPI cursor or through Core.
+
+Straight, when nobody watches the connection: no Core event listener on it, its engine or its
+dialect, no echo, no typed input sizes to announce.  Through Core's own execution otherwise, so
+that events, logging and instrumentation see every statement.  SQL, rows and errors are the same
+both ways: DBAPI errors come out as the ``sqlalchemy.exc`` classes, with statement and parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy.engine.base import Connection
+from sqlalchemy.engine.interfaces import BindTyping, CacheStats
+from sqlalchemy.engine.util import TransactionalContext
+from sqlalchemy.util import immutabledict
+
+from session.core.plan import Plan
+
+__all__ = ["Driver", "Outcome", "driver_for"]
+
+_NO_VALUES: dict[str, Any] = {}
+
+
+class Outcome(NamedTuple):
+    """What one execution gave: rows matched, the generated key, the first row returned."""
+
+    rowcount: int
+    lastrowid: Any
+    row: Any
+
+
+def driver_for(connection: Connection) -> Driver:
+    """Give the driver that runs plans on a Core connection."""
+    return Driver(connection)
+
+
+class Driver:
+    """Runs plans on one Core connection; keeps nothing, so it is made when it is needed.
+
+    :param connection: an open Core connection, in a transaction or not.
+    """
+
+    __slots__ = ("connection", "dialect", "watched")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        dialect = self.dialect = connection.dialect
+        self.watched: bool = bool(
+            connection._has_events
+            or connection.engine._has_events
+            or connection._echo
+            or getattr(dialect, "_has_events", False)
+            or dialect.bind_typing is BindTyping.SETINPUTSIZES
+        )
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def rows(
+        self, plan: Plan, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
+    ) -> list[Any]:
+        """Run a plan and give all rows as the DBAPI gives them; apply ``plan.processors`` to them.
+
+        ``plan.processors`` is there once this has returned for the first time.
+
+        :param given: values by key, see :meth:`session.core.plan.Plan.values`.
+        :raises sqlalchemy.exc.DBAPIError: the database refused.
+        """
+        if self.watched:
+            result = self._through_core(plan, [plan.values(given, extracted)])
+            if plan.processors is None:
+                plan.describe(result.cursor.description)
+            rows = result.cursor_strategy.fetchall(result, result.cursor)
+            result.close()
+            return list(rows)
+        sql, parameters = self._bound(plan, given, extracted)
+        cursor = self._cursor()
+        try:
+            cursor.execute(sql, parameters)
+            rows = cursor.fetchall()
+            if plan.processors is None:
+                plan.describe(cursor.description)
+        except BaseException as error:
+            self._failed(error, sql, parameters, cursor)
+        cursor.close()
+        return rows  # type: ignore[no-any-return]
+
+    def chunks(
+        self, plan: Plan, size: int, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
+    ) -> Iterator[list[Any]]:
+        """Run a plan and give its rows in chunks, from a server-side cursor where there are such.
+
+        :param size: rows in a chunk.
+        """
+        result = self._through_core(
+            plan,
+            [plan.values(given, extracted)],
+            immutabledict({"stream_results": True, "max_row_buffer": size, "yield_per": size}),
+        )
+        try:
+            strategy = result.cursor_strategy
+            rows = strategy.fetchmany(result, result.cursor, size)
+            if plan.processors is None:
+                plan.describe(result.cursor.description)
+            while rows:
+                yield list(rows)
+                rows = strategy.fetchmany(result, result.cursor, size)
+        finally:
+            result.close()
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def execute(
+        self, plan: Plan, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
+    ) -> Outcome:
+        """Run a plan once.
+
+        :return: rows matched, last row id, and the first row that it returned, unprocessed.
+        """
+        if self.watched:
+            result = self._through_core(plan, [plan.values(given, extracted)])
+            return self._outcome_of(plan, result)
+        sql, parameters = self._bound(plan, given, extracted)
+        cursor = self._cursor()
+        row = None
+        try:
+            cursor.execute(sql, parameters)
+            if cursor.description is not None:
+                row = cursor.fetchone()
+                if plan.processors is None:
+                    plan.describe(cursor.description)
+            outcome = Outcome(cursor.rowcount, getattr(cursor, "lastrowid", None), row)
+        except BaseException as error:
+            self._failed(error, sql, parameters, cursor)
+        cursor.close()
+        return outcome
+
+    def _outcome_of(self, plan: Plan, result: Any) -> Outcome:
+        context = result.context
+        row = None
+        if result.returns_rows and result.cursor is not None:
+            if plan.processors is None:
+                plan.describe(result.cursor.description)
+            row = result.cursor_strategy.fetchone(result, result.cursor)
+        elif context.returned_default_rows:
+            row = tuple(context.returned_default_rows[0])
+        rowcount = result.rowcount
+        lastrowid = getattr(context.cursor, "lastrowid", None)
+        result.close()
+        return Outcome(rowcount, lastrowid, row)
+
+    def executemany(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
+        """Run a plan for many rows of values, each in the order of ``plan.names``, unprocessed.
+
+        :return: rows matched in total, or -1 if the DBAPI can't tell.
+        """
+        if self.watched:
+            names = [slot.name for slot in plan.slots]
+            result = self._through_core(plan, [dict(zip(names, row)) for row in rows])
+            rowcount = result.rowcount
+            result.close()
+            return rowcount  # type: ignore[no-any-return]
+        parameters = plan.bind_many(rows)
+        cursor = self._cursor()
+        try:
+            cursor.executemany(plan.sql, parameters)
+            rowcount = cursor.rowcount
+        except BaseException as error:
+            self._failed(error, plan.sql, parameters, cursor)
+        cursor.close()
+        return rowcount  # type: ignore[no-any-return]
+
+    def execute_each(
+        self, plan: Plan, rows: Sequence[Sequence[Any]]
+    ) -> list[Outcome]:
+        """Run a plan row by row, for what ``executemany`` would not tell of each."""
+        if self.watched:
+            names = [slot.name for slot in plan.slots]
+            return [
+                self._outcome_of(plan, self._through_core(plan, [dict(zip(names, row))]))
+                for row in rows
+            ]
+        outcomes = []
+        cursor = self._cursor()
+        parameters: Any = None
+        try:
+            returning = plan.returns_rows
+            for parameters in plan.bind_many(rows):
+                cursor.execute(plan.sql, parameters)
+                row = None
+                if returning:
+                    row = cursor.fetchone()
+                    if plan.processors is None:
+                        plan.describe(cursor.description)
+                outcomes.append(Outcome(cursor.rowcount, getattr(cursor, "lastrowid", None), row))
+        except BaseException as error:
+            self._failed(error, plan.sql, parameters, cursor)
+        cursor.close()
+        return outcomes
+
+    def insert_lastrowids(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run an INSERT row by row and give the generated keys, where the cursor tells them."""
+        if self.watched:
+            return [outcome.lastrowid for outcome in self.execute_each(plan, rows)]
+        keys: list[Any] = []
+        cursor = self._cursor()
+        execute, sql = cursor.execute, plan.sql
+        parameters: Any = None
+        try:
+            for parameters in plan.bind_many(rows):
+                execute(sql, parameters)
+                keys.append(cursor.lastrowid)
+        except BaseException as error:
+            self._failed(error, sql, parameters, cursor)
+        cursor.close()
+        return keys
+
+    def insert_returning(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Insert many rows and give what each returned, unprocessed, in the order of the rows.
+
+        Where Core can batch and keep the order (the statement's ``returning()`` must have been
+        called with ``sort_by_parameter_order=True`` and compiled with ``many=True``), in batches
+        of many rows to a statement; else row by row.
+        """
+        if len(rows) > 1 and plan.compiled._insertmanyvalues is not None:
+            names = [slot.name for slot in plan.slots]
+            result = self._through_core(plan, [dict(zip(names, row)) for row in rows])
+            if plan.processors is None:
+                plan.describe(result.cursor.description)
+            returned = list(result.cursor_strategy.fetchall(result, result.cursor))
+            result.close()
+            return returned
+        return [outcome.row for outcome in self.execute_each(plan, rows)]
+
+    # -- how -----------------------------------------------------------------------------
+
+    def _bound(self, plan: Plan, given: Mapping[str, Any], extracted: Any) -> tuple[str, Any]:
+        if plan.simple:
+            return plan.sql, plan.bind(given, extracted)
+        return plan.expand(plan.values(given, extracted))
+
+    def _cursor(self) -> Any:
+        """Open a cursor as Core would before an execution: valid connection, live transaction."""
+        connection = self.connection
+        fairy = connection._dbapi_connection
+        if fairy is None:
+            fairy = connection._revalidate_connection()
+        transaction = connection._transaction
+        nested = connection._nested_transaction
+        if transaction is None:
+            connection._autobegin()
+        elif not transaction.is_active or (nested is not None and not nested.is_active):
+            connection._invalid_transaction()
+        elif connection._trans_context_manager:
+            TransactionalContext._trans_ctx_check(connection)
+        try:
+            return fairy.cursor()
+        except BaseException as error:
+            self._failed(error, None, None, None)
+
+    def _failed(self, error: BaseException, sql: Any, parameters: Any, cursor: Any) -> Any:
+        self.connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
+
+    def _through_core(
+        self, plan: Plan, parameters: list[dict[str, Any]], options: Any = immutabledict()
+    ) -> Any:
+        """Run a plan with Core's events, logging and error handling."""
+        connection = self.connection
+        statement = plan.statement
+        merged = connection._execution_options.merge_with(options)
+        listened = connection._has_events or connection.engine._has_events
+        multi: Any = ()
+        single: Any = {}
+        if listened:
+            statement, parameters, multi, single = connection._invoke_before_exec_event(
+                statement, parameters, merged
+            )
+            if statement is not plan.statement:
+                return connection._execute_clauseelement(statement, parameters, merged)
+        result = connection._execute_context(
+            self.dialect,
+            self.dialect.execution_ctx_cls._init_compiled,
+            plan.compiled,
+            parameters,
+            merged,
+            plan.compiled,
+            parameters,
+            plan.statement,
+            None,
+            cache_hit=CacheStats.CACHE_HIT,
+        )
+        if listened:
+            connection.dispatch.after_execute(
+                connection, statement, multi, single, merged, result
+            )
+        return result

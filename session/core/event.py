@@ -1,0 +1,27 @@
+"""Listeners that another library in the same process may want as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.event.base import _registrars
+from sqlalchemy.event.registry import _EventKey as EventKey
+
+__all__ = ["EventKey", "listen_elsewhere"]
+
+
+def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]) -> None:
+    """Pass a listener on to the other libraries that would take its target too.
+
+    For a class that nobody has mapped yet it is not known whose it will be.
+
+    :param events_class: the events class that has taken the listener already.
+    :param event_key: Core's key of the listener.
+    :param keywords: the options of ``event.listen``.
+    """
+    for other in _registrars[event_key.identifier]:
+        if other is events_class or other.__module__.partition(".")[0] == "session":
+            continue
+        target = other._accept_with(event_key.target, event_key.identifier)
+        if target is not None:
+            EventKey(event_key.target, event_key.identifier, event_key.fn, target).listen(**keywords)

@@ -1,0 +1,55 @@
+"""``select(User).from_statement(...)``: entities that are read from the rows of any other statement.
+
+Next on the way: ``load/from_statement.py``, which runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.sql import coercions, roles
+from sqlalchemy.sql.base import Executable, Generative
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.visitors import InternalTraversal
+
+__all__ = ["FromStatement"]
+
+
+class FromStatement(Generative, Executable, ClauseElement, roles.ReturnsRowsRole):
+    """A statement whose rows are taken for the columns of entities.
+
+    :param entities: the coerced elements of the columns clause.
+    :param element: the statement that gives the rows: textual SQL, a SELECT, a set operation, or DML with RETURNING.
+    """
+
+    __visit_name__ = "session_from_statement"
+
+    _traverse_internals = [
+        ("_raw_columns", InternalTraversal.dp_clauseelement_list),
+        ("element", InternalTraversal.dp_clauseelement),
+        *Executable._executable_traverse_internals,
+    ]
+
+    def __init__(self, entities: list[Any], element: Any, marks: Mapping[str, Any]) -> None:
+        self._raw_columns = entities
+        self.element = coercions.expect(roles.ReturnsRowsRole, element)
+        self._propagate_attrs = marks  # type: ignore[assignment]
+        self.is_dml = getattr(self.element, "is_dml", False)
+        self.is_select = not self.is_dml
+        self.is_text = getattr(self.element, "is_text", False)
+
+    @property
+    def raw_columns(self) -> list[Any]:
+        """The elements of the columns clause."""
+        return self._raw_columns
+
+    def _compiler_dispatch(self, visitor: Any, **keywords: Any) -> Any:
+        return self.element._compiler_dispatch(visitor, **keywords)
+
+    def _compiler(self, dialect: Any, **keywords: Any) -> Any:
+        return self.element._compiler(dialect, **keywords)
+
+    @property
+    def _all_selected_columns(self) -> Any:
+        return self.element._all_selected_columns

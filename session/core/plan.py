@@ -1,0 +1,245 @@
+"""A plan: one compiled statement, and how values get into it and rows come out of it.
+
+Core compiles the SQL once; what it found out is laid flat here: the text, one slot per parameter
+in the driver's order, and the result processors by position.  Whoever makes a plan keeps it: the
+mappers keep those of their own statements, ``PlanCache`` those of user's statements.
+Next on the way: ``core/driver.py``, which runs plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.util import LRUCache
+
+__all__ = ["Plan", "PlanCache", "Slot", "plan_for"]
+
+PlanCache = LRUCache
+
+
+class Slot(NamedTuple):
+    """One parameter of a plan.
+
+    ``name`` is its name in the statement's text, ``key`` the key by which values are given (a
+    column's key, or the name of a ``bindparam()``), ``source`` its position among the parameters
+    that Core extracts for the cache key (-1 if it is not among them), ``processor`` turns a value
+    into what the driver takes.
+    """
+
+    name: str
+    key: str
+    parameter: BindParameter[Any]
+    source: int
+    processor: Callable[[Any], Any] | None
+
+
+class Plan:
+    """One compiled statement, ready to run many times.
+
+    :param statement: the Core statement; kept for listeners and messages.
+    :param compiled: Core's compilation of it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "compiled",
+        "dialect",
+        "names",
+        "positional",
+        "processors",
+        "returns_rows",
+        "simple",
+        "slots",
+        "sql",
+        "statement",
+        "text_names",
+    )
+
+    def __init__(self, statement: Any, compiled: Any, dialect: DefaultDialect) -> None:
+        self.statement = statement
+        self.compiled = compiled
+        self.dialect = dialect
+        self.sql: str = str(compiled)
+        self.positional: bool = compiled.positional
+        self.processors: list[Callable[[Any], Any] | None] | None = None
+        self.returns_rows: bool = bool(compiled._result_columns)
+        self.simple: bool = not (
+            compiled.post_compile_params
+            or compiled.literal_execute_params
+            or compiled._render_postcompile
+        )
+        order = compiled.positiontup if self.positional else list(compiled.binds)
+        sources = _sources(compiled)
+        processors = compiled._bind_processors
+        self.slots: tuple[Slot, ...] = tuple(
+            Slot(
+                name,
+                compiled.binds[name].key,
+                compiled.binds[name],
+                sources.get(compiled.binds[name], -1),
+                processors.get(name),
+            )
+            for name in order or ()
+            if name in compiled.binds
+        )
+        self.names: tuple[str, ...] = tuple(slot.key for slot in self.slots)
+        escaped = compiled.escaped_bind_names or {}
+        self.text_names: tuple[str, ...] = tuple(
+            escaped.get(slot.name, slot.name) for slot in self.slots
+        )
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.sql!r}>"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the result's columns, in order."""
+        return tuple(entry.keyname for entry in self.compiled._result_columns)
+
+    # -- values in ---------------------------------------------------------------------------
+
+    def values(
+        self, given: Mapping[str, Any], extracted: Sequence[Any] | None = None
+    ) -> dict[str, Any]:
+        """Collect the value of every parameter, by its name in the text; nothing is processed.
+
+        :param given: values by key; they win over those in the statement.
+        :param extracted: parameters of another statement of the same shape, in the order of the
+            cache key, which stand in for this plan's own.
+        :raises InvalidRequestError: a required value is missing.
+        """
+        found = {}
+        for name, key, parameter, source, _ in self.slots:
+            if key in given:
+                found[name] = given[key]
+            elif name in given:
+                found[name] = given[name]
+            else:
+                if extracted is not None and source >= 0:
+                    parameter = extracted[source]
+                if parameter.required:
+                    raise InvalidRequestError(
+                        f"A value is required for bind parameter {key!r} of: {self.sql}"
+                    )
+                found[name] = parameter.effective_value
+        return found
+
+    def bind(self, given: Mapping[str, Any], extracted: Sequence[Any] | None = None) -> Any:
+        """Give the driver's parameters for one execution of a simple plan.
+
+        :return: a tuple or a dictionary, as the driver's parameter style wants it.
+        """
+        values = self.values(given, extracted)
+        if self.positional:
+            return tuple(
+                [
+                    values[slot.name] if slot.processor is None else slot.processor(values[slot.name])
+                    for slot in self.slots
+                ]
+            )
+        return {
+            text_name: values[slot.name] if slot.processor is None else slot.processor(values[slot.name])
+            for text_name, slot in zip(self.text_names, self.slots)
+        }
+
+    def bind_many(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
+        """Give the driver's parameters for rows of raw values in the order of ``names``."""
+        processors = [slot.processor for slot in self.slots]
+        if not any(processors):
+            if self.positional:
+                return list(rows)
+            names = self.text_names
+            return [dict(zip(names, row)) for row in rows]
+        if self.positional:
+            return [
+                tuple([v if p is None else p(v) for p, v in zip(processors, row)]) for row in rows
+            ]
+        names = self.text_names
+        return [
+            {n: v if p is None else p(v) for n, p, v in zip(names, processors, row)} for row in rows
+        ]
+
+    def expand(self, values: dict[str, Any]) -> tuple[str, Any]:
+        """Give text and parameters of a plan whose text depends on its values (``IN``, ``LIMIT``)."""
+        compiled = self.compiled
+        expanded = compiled._process_parameters_for_postcompile(values)
+        processors = dict(compiled._bind_processors)
+        processors.update(expanded.processors)
+        order = expanded.positiontup if self.positional else values
+        bound = {
+            name: processors[name](values[name]) if name in processors else values[name]
+            for name in order
+        }
+        if self.positional:
+            return expanded.statement, tuple([bound[name] for name in order])
+        escaped = compiled.escaped_bind_names
+        if escaped:
+            bound = {escaped.get(name, name): value for name, value in bound.items()}
+        return expanded.statement, bound
+
+    # -- rows out ----------------------------------------------------------------------------
+
+    def describe(self, description: Any) -> list[Callable[[Any], Any] | None]:
+        """Work out the result processors, once, from the first execution's cursor description."""
+        types = [entry[3] for entry in self.compiled._result_columns]
+        codes = [column[1] for column in description or ()]
+        dialect = self.dialect
+        found = [
+            type_._cached_result_processor(dialect, code) for type_, code in zip(types, codes)
+        ]
+        self.processors = found
+        return found
+
+
+def _sources(compiled: Any) -> dict[Any, int]:
+    """Where each parameter of a compiled statement stands in its cache key."""
+    match = compiled._cache_key_bind_match
+    if match is None or compiled.cache_key is None:
+        return {}
+    clones, _ = match
+    return {
+        clone: position
+        for position, original in enumerate(compiled.cache_key[1])
+        for clone in clones[original]
+    }
+
+
+def plan_for(
+    statement: Any,
+    dialect: Any,
+    *,
+    column_keys: Sequence[str] | None = None,
+    many: bool = False,
+    schema_translate_map: Mapping[str | None, str | None] | None = None,
+    cache_key: Any = None,
+) -> Plan:
+    """Compile a Core statement.
+
+    :param statement: a Core statement, or a mapped one with its own compile state.
+    :param dialect: the dialect to compile for.
+    :param column_keys: for INSERT and UPDATE without values, the keys of the columns to be set.
+    :param many: compile for several rows of parameters.
+    :param cache_key: the statement's Core cache key, if plans are looked up by it.
+    :raises sqlalchemy.exc.CompileError: the statement can't be compiled.
+    """
+    compiled = statement._compiler(
+        dialect,
+        cache_key=cache_key,
+        column_keys=None if column_keys is None else list(column_keys),
+        for_executemany=many,
+        schema_translate_map=dict(schema_translate_map) if schema_translate_map else None,
+    )
+    if schema_translate_map:
+        compiled = _with_schema_names(compiled, schema_translate_map)
+    return Plan(statement, compiled, dialect)
+
+
+def _with_schema_names(compiled: Any, names: Mapping[str | None, str | None]) -> Any:
+    """Put the translated schema names into the text, which Core leaves to each execution."""
+    if compiled.schema_translate_map:
+        compiled.string = compiled.preparer._render_schema_translates(compiled.string, dict(names))
+    return compiled
