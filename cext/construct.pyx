@@ -59,7 +59,7 @@ def make_init(manager, original, instrument):
     return __init__
 
 
-cdef set_keywords(dict manager, InstanceState state, dict dict_, original, obj, dict kwargs):
+cdef set_keywords(manager, InstanceState state, dict dict_, original, obj, dict kwargs):
     cdef ScalarAttribute impl
     cdef PyObject *found
     cdef dict committed

@@ -21,6 +21,7 @@ from session.core.plan import Plan
 __all__ = ["Driver", "Outcome", "driver_for"]
 
 _NO_VALUES: dict[str, Any] = {}
+_NO_OPTIONS: immutabledict[str, Any] = immutabledict()
 
 
 class Outcome(NamedTuple):
@@ -263,7 +264,7 @@ class Driver:
         self.connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
 
     def _through_core(
-        self, plan: Plan, parameters: list[dict[str, Any]], options: Any = immutabledict()
+        self, plan: Plan, parameters: list[dict[str, Any]], options: immutabledict[str, Any] = _NO_OPTIONS
     ) -> Any:
         """Run a plan with Core's events, logging and error handling."""
         connection = self.connection

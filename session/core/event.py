@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.event import _legacy_signature as legacy_signature
 from sqlalchemy.event.base import _registrars
 from sqlalchemy.event.registry import _EventKey as EventKey
 
-__all__ = ["EventKey", "listen_elsewhere"]
+__all__ = ["EventKey", "legacy_signature", "listen_elsewhere"]
 
 
 def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]) -> None:

@@ -19,9 +19,9 @@ from sqlalchemy.sql.elements import (
     ColumnElement,
     Grouping,
 )
-from sqlalchemy.sql.selectable import Alias, FromClause, Join
+from sqlalchemy.sql.selectable import FromClause, Join
 from sqlalchemy.sql.util import ClauseAdapter, ColumnAdapter, join_condition, selectables_overlap
-from sqlalchemy.util import OrderedSet, column_set
+from sqlalchemy.util import column_set
 
 __all__ = [
     "BinaryExpression",
@@ -35,16 +35,13 @@ __all__ = [
     "columns_in",
     "comparisons",
     "conjuncts",
-    "froms_of",
     "has_note",
-    "is_alias",
     "is_column",
     "is_equality",
     "join_condition",
     "mark",
     "mark_columns",
     "marked",
-    "note_of",
     "nulls_compared",
     "plain",
     "replace_elements",
@@ -54,7 +51,6 @@ __all__ = [
     "unreplaced",
     "value_bind",
     "with_binds",
-    "without_correlating",
     "without_entity_notes",
     "without_notes",
 ]
@@ -65,11 +61,6 @@ _ENTITY_NOTES = ("parententity", "parentmapper", "entity_namespace", "proxy_key"
 def marked(element: Any, note: str) -> bool:
     """Tell whether an element carries a note."""
     return note in element._annotations
-
-
-def note_of(element: Any, note: str) -> Any:
-    """Return what an element's note says; ``None`` if it has none."""
-    return element._annotations.get(note)
 
 
 def mark(element: Any, *notes: str) -> Any:
@@ -238,21 +229,6 @@ def same_affinity(one: Any, other: Any) -> bool:
 def anonymous_alias(selectable: Any, *, flat: bool = False, name: str | None = None) -> Any:
     """Return an alias of a selectable; a join becomes a subquery, or with ``flat`` a join of aliases."""
     return selectable._anonymous_fromclause(name=name, flat=flat)
-
-
-def is_alias(selectable: Any) -> bool:
-    """Tell whether a selectable is an alias."""
-    return isinstance(selectable, Alias)
-
-
-def froms_of(expression: Any) -> list[Any]:
-    """Return the selectables that an expression reads from."""
-    return list(expression._from_objects)
-
-
-def without_correlating(statement: Any, *selectables: Any) -> Any:
-    """Return an EXISTS that takes every table but the given ones from the statement around it."""
-    return statement.correlate_except(*selectables)
 
 
 def value_bind(column: Any, read: Callable[[], Any]) -> Any:

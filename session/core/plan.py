@@ -112,39 +112,32 @@ class Plan:
             cache key, which stand in for this plan's own.
         :raises InvalidRequestError: a required value is missing.
         """
-        found = {}
-        for name, key, parameter, source, _ in self.slots:
-            if key in given:
-                found[name] = given[key]
-            elif name in given:
-                found[name] = given[name]
-            else:
-                if extracted is not None and source >= 0:
-                    parameter = extracted[source]
-                if parameter.required:
-                    raise InvalidRequestError(
-                        f"A value is required for bind parameter {key!r} of: {self.sql}"
-                    )
-                found[name] = parameter.effective_value
-        return found
+        return {slot.name: self._value(slot, given, extracted) for slot in self.slots}
+
+    def _value(self, slot: Slot, given: Mapping[str, Any], extracted: Sequence[Any] | None) -> Any:
+        name, key, parameter, source, _ = slot
+        if key in given:
+            return given[key]
+        if name in given:
+            return given[name]
+        if extracted is not None and source >= 0:
+            parameter = extracted[source]
+        if parameter.required:
+            raise InvalidRequestError(f"A value is required for bind parameter {key!r} of: {self.sql}")
+        return parameter.effective_value
 
     def bind(self, given: Mapping[str, Any], extracted: Sequence[Any] | None = None) -> Any:
         """Give the driver's parameters for one execution of a simple plan.
 
         :return: a tuple or a dictionary, as the driver's parameter style wants it.
         """
-        values = self.values(given, extracted)
-        if self.positional:
-            return tuple(
-                [
-                    values[slot.name] if slot.processor is None else slot.processor(values[slot.name])
-                    for slot in self.slots
-                ]
-            )
-        return {
-            text_name: values[slot.name] if slot.processor is None else slot.processor(values[slot.name])
-            for text_name, slot in zip(self.text_names, self.slots)
-        }
+        bound = []
+        for slot in self.slots:
+            key = slot[1]
+            value = given[key] if key in given else self._value(slot, given, extracted)
+            processor = slot[4]
+            bound.append(value if processor is None else processor(value))
+        return tuple(bound) if self.positional else dict(zip(self.text_names, bound, strict=True))
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Give the driver's parameters for rows of raw values in the order of ``names``."""
@@ -153,14 +146,14 @@ class Plan:
             if self.positional:
                 return list(rows)
             names = self.text_names
-            return [dict(zip(names, row)) for row in rows]
+            return [dict(zip(names, row, strict=True)) for row in rows]
         if self.positional:
             return [
-                tuple([v if p is None else p(v) for p, v in zip(processors, row)]) for row in rows
+                tuple([v if p is None else p(v) for p, v in zip(processors, row, strict=True)]) for row in rows
             ]
         names = self.text_names
         return [
-            {n: v if p is None else p(v) for n, p, v in zip(names, processors, row)} for row in rows
+            {n: v if p is None else p(v) for n, p, v in zip(names, processors, row, strict=True)} for row in rows
         ]
 
     def expand(self, values: dict[str, Any]) -> tuple[str, Any]:
@@ -189,7 +182,7 @@ class Plan:
         codes = [column[1] for column in description or ()]
         dialect = self.dialect
         found = [
-            type_._cached_result_processor(dialect, code) for type_, code in zip(types, codes)
+            type_._cached_result_processor(dialect, code) for type_, code in zip(types, codes, strict=False)
         ]
         self.processors = found
         return found

@@ -6,19 +6,17 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from sqlalchemy import types as sqltypes
 from sqlalchemy.schema import Column
-from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.schema import ColumnCollectionConstraint, SchemaConst, SchemaItem
+from sqlalchemy.sql.schema import SchemaConst
 from sqlalchemy.types import NullType, TypeEngine
 
 __all__ = [
     "DEFAULT_TYPES",
+    "columns_with",
     "copy_item",
-    "find_join_condition",
     "has_type",
     "merge_into",
     "nullable_given",
@@ -81,17 +79,6 @@ def type_for(found: Any, python_type: Any, key: Any, flattened: Any) -> Any:
     """
     instance: TypeEngine[Any] = sqltypes.to_instance(found)
     return instance._resolve_for_python_type(python_type, key, flattened)
-
-
-def columns_under(expression: Any) -> Iterator[ColumnElement[Any]]:
-    """Yield the columns that a selectable hands on, the base ones included."""
-    for column in expression.c:
-        yield from column.base_columns
-
-
-def columns_of_constraint(item: SchemaItem) -> list[Any]:
-    """Return the columns or names that a constraint is about, if it is about columns."""
-    return list(item.columns) if isinstance(item, ColumnCollectionConstraint) else []
 
 
 def columns_with(names: Any) -> list[Any]:

@@ -7,10 +7,18 @@ from typing import Any
 
 from sqlalchemy import inspect
 from sqlalchemy.sql import util as sql_util
+from sqlalchemy.sql.base import WriteableColumnCollection
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.selectable import FromGrouping, Join
 
-__all__ = ["inspect_mapper", "join_condition", "reduce_columns", "tables_of"]
+__all__ = [
+    "column_collection",
+    "inspect_mapper",
+    "join_condition",
+    "note_new_column",
+    "reduce_columns",
+    "tables_of",
+]
 
 
 def tables_of(selectable: ClauseElement) -> list[Any]:
@@ -50,3 +58,8 @@ def inspect_mapper(subject: Any) -> Any:
 def note_new_column(selectable: Any, column: Any) -> None:
     """Tell a join that one of its tables has got a further column."""
     selectable._refresh_for_new_column(column)
+
+
+def column_collection(pairs: Iterable[tuple[str, Any]]) -> Any:
+    """Return a read-only collection of columns under given keys."""
+    return WriteableColumnCollection(list(pairs)).as_readonly()

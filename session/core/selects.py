@@ -14,7 +14,8 @@ from sqlalchemy import inspect
 from sqlalchemy.sql import dml, util, visitors
 from sqlalchemy.sql.base import CompileState
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, _label_reference, _textual_label_reference
-from sqlalchemy.sql.selectable import FromClause, Join, Select, SelectLabelStyle, SelectState
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import FromClause, Join, Select, SelectBase, SelectLabelStyle, SelectState
 from sqlalchemy.util import immutabledict
 
 from session.constants import PLUGIN
@@ -192,7 +193,7 @@ def plain(element: Any) -> Any:
 
 def is_from(element: Any) -> bool:
     """Tell whether an element is something to select FROM, rather than a column expression."""
-    return isinstance(element, FromClause) and not getattr(element, "_is_scalar_function", False)
+    return isinstance(element, FromClause) and not isinstance(element, FunctionElement)
 
 
 def from_objects(*elements: Any) -> list[Any]:
@@ -247,11 +248,16 @@ def can_join(left: Any, right: Any) -> bool:
     return Join._can_join(left, right)
 
 
-def columns_in(expression: Any) -> list[Any]:
-    """List the table columns that an expression mentions, subqueries left out."""
-    found: list[Any] = []
-    visitors.traverse(expression, {}, {"column": found.append})
-    return found
+def columns_in(expression: Any, *, everywhere: bool = False) -> list[Any]:
+    """List the table columns that an expression mentions.
+
+    :param everywhere: those inside of its subqueries as well.
+    """
+    if everywhere:
+        found: list[Any] = []
+        visitors.traverse(expression, {}, {"column": found.append})
+        return found
+    return [each for each in surface_expressions(expression) if isinstance(each, ColumnClause)]
 
 
 def belongs_to(expression: Any, selectables: set[Any]) -> bool:
@@ -261,7 +267,7 @@ def belongs_to(expression: Any, selectables: set[Any]) -> bool:
     froms = expression._from_objects
     if froms:
         return any(each in selectables for each in froms)
-    return any(getattr(column, "table", None) in selectables for column in columns_in(expression))
+    return any(getattr(column, "table", None) in selectables for column in columns_in(expression, everywhere=True))
 
 
 def order_columns(columns: Sequence[Any], order_by: Sequence[Any]) -> list[Any]:
@@ -446,3 +452,16 @@ def is_decorated(statement: Any) -> bool:
         or statement._return_defaults
         or statement.dialect_kwargs
     )
+
+
+def surface_expressions(element: Any) -> Iterator[Any]:
+    """Yield an expression and what it is made of, level by level, without entering subqueries."""
+    level = [element]
+    while level:
+        below: list[Any] = []
+        for each in level:
+            if isinstance(each, SelectBase) or is_from(each):
+                continue
+            yield each
+            below.extend(each.get_children())
+        level = below

@@ -14,8 +14,7 @@ from sqlalchemy.sql.annotation import _deep_annotate as deep_annotate
 from sqlalchemy.sql.annotation import _deep_deannotate as deep_deannotate
 from sqlalchemy.sql.base import CompileState, Executable, ExecutableOption
 from sqlalchemy.sql.base import _entity_namespace_key as entity_namespace_key
-from sqlalchemy.sql.cache_key import HasCacheKey
-from sqlalchemy.sql.cache_key import MemoizedHasCacheKey
+from sqlalchemy.sql.cache_key import HasCacheKey, MemoizedHasCacheKey
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.util import ClauseAdapter, ColumnAdapter
 from sqlalchemy.sql.visitors import InternalTraversal

@@ -193,6 +193,17 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
 
     # -- SQL ---------------------------------------------------------------------------------
 
+    _is_immutable = True
+
+    def _clone(self, **keywords: Any) -> QueryableAttribute:
+        return self
+
+    def _copy_internals(self, **keywords: Any) -> None:
+        """Core's traversal of statements stops at an attribute, which stands in their joins."""
+
+    def get_children(self, **keywords: Any) -> tuple[Any, ...]:
+        return ()
+
     def operate(self, op: OperatorType, *other: Any, **kwargs: Any) -> Any:
         return op(self.comparator, *other, **kwargs)
 

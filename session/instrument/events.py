@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import event
 
 from session.constants import CLASS_MANAGER
+from session.core.event import listen_elsewhere
 from session.core.inspection import precede
 
 __all__ = ["AttributeEvents", "InstanceEvents", "apply_held_listeners"]
@@ -58,6 +59,8 @@ class InstanceEvents(event.Events[Any]):
             event_key = event_key.with_wrapper(_with_instance(fn))
         if isinstance(target, _Hold):
             target.keep(event_key, raw, propagate, kw)
+            if target is not EVERY_INSTANCE:
+                listen_elsewhere(cls, event_key, {"raw": raw, "propagate": propagate, **kw})
             return
         event_key.base_listen(propagate=propagate, **kw)
         if propagate:

@@ -1,0 +1,1 @@
+"""Reference programs that time `session` beside `sqlalchemy.orm` and beside a bare driver; see README.md."""

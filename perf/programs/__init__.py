@@ -1,0 +1,1 @@
+"""The programs, by theme; `perf.catalogue` lists them all."""

@@ -1,0 +1,144 @@
+"""Which engine or connection a Session uses for what: its own bind, and binds per class, mapper or table.
+
+What comes in: the mapper and the statement that want a connection.  What goes out: a Core ``Engine`` or
+``Connection``, of which ``transaction.py`` makes a connection with a transaction begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import ArgumentError, NoInspectionAvailable, UnboundExecutionError
+
+from session.core.sql import visitors
+from session.exc import UnmappedClassError
+
+__all__ = ["Binds"]
+
+
+class Binds:
+    """The binds of a Session, and how one is chosen."""
+
+    bind: Engine | Connection | None
+    _binds: dict[Any, Any]
+
+    def bind_mapper(self, mapper: Any, bind: Engine | Connection) -> None:
+        """Use a bind for a mapped class and its tables, or for all classes derived from a base class.
+
+        :param mapper: a mapper, a mapped class, or any class that mapped ones derive from.
+        :param bind: an ``Engine`` or ``Connection``.
+        :raises ArgumentError: ``mapper`` is none of these.
+        """
+        self._add_bind(mapper, bind)
+
+    def bind_table(self, table: Any, bind: Engine | Connection) -> None:
+        """Use a bind for a table, wherever it appears in a statement.
+
+        :param table: a ``Table``, or another selectable that mappers map to.
+        :param bind: an ``Engine`` or ``Connection``.
+        """
+        self._add_bind(table, bind)
+
+    def _add_bind(self, key: Any, bind: Any) -> None:
+        try:
+            target = inspect(key)
+        except NoInspectionAvailable:
+            if not isinstance(key, type):
+                raise _no_bind_key(key) from None
+            self._binds[key] = bind
+            return
+        if getattr(target, "is_mapper", False):
+            self._binds[target.class_] = bind
+            for table in target.tables:
+                self._binds[table] = bind
+            mapped = target.persist_selectable
+            if mapped not in self._binds:
+                self._binds[mapped] = bind
+        elif getattr(target, "is_selectable", False) and not getattr(target, "is_aliased_class", False):
+            self._binds[target] = bind
+        elif isinstance(key, type):
+            self._binds[key] = bind
+        else:
+            raise _no_bind_key(key)
+
+    def get_bind(
+        self,
+        mapper: Any = None,
+        *,
+        clause: Any = None,
+        bind: Engine | Connection | None = None,
+        **keywords: Any,
+    ) -> Engine | Connection:
+        """Choose the bind for a piece of work.  Override it for sharding, or to split reads from writes.
+
+        In this order: ``bind``; what was given for the mapper's class or one of its bases; what was given
+        for the entity or a table of ``clause``; the Session's own bind.
+
+        :param mapper: mapper or mapped class that the work is about.
+        :param clause: the statement, or a table.
+        :param bind: used as it is.
+        :param keywords: whatever else came with ``bind_arguments``; for use by overriding methods.
+        :return: an ``Engine`` or a ``Connection``.
+        :raises UnboundExecutionError: there is no bind for it.
+        """
+        if bind is not None:
+            return bind
+        if not self._binds and self.bind is not None:
+            return self.bind
+        target = None if mapper is None else _mapper_of(mapper)
+        if self._binds:
+            for key in _bind_keys(target, clause):
+                found = self._binds.get(key)
+                if found is not None:
+                    return found  # type: ignore[no-any-return]
+        if self.bind is not None:
+            return self.bind
+        raise UnboundExecutionError(_nothing_for(target, clause))
+
+
+def _mapper_of(subject: Any) -> Any:
+    try:
+        found = inspect(subject)
+    except NoInspectionAvailable as error:
+        if isinstance(subject, type):
+            raise UnmappedClassError(subject) from error
+        raise
+    if found is None or not hasattr(found, "mapper"):
+        raise UnmappedClassError(subject)
+    return found.mapper
+
+
+def _bind_keys(mapper: Any, clause: Any) -> Iterator[Any]:
+    """Everything under which a bind for this work may have been given, the most telling first."""
+    if mapper is not None:
+        yield from mapper.class_.__mro__
+        if clause is None:
+            clause = mapper.persist_selectable
+    if clause is None:
+        return
+    subject = clause._propagate_attrs.get("plugin_subject")
+    if subject is not None:
+        yield from subject.mapper.class_.__mro__
+    yield from visitors.iterate(clause)
+
+
+def _nothing_for(mapper: Any, clause: Any) -> str:
+    looked_for = []
+    if mapper is not None:
+        looked_for.append(f"the mapped class {mapper.class_.__name__}")
+    if clause is not None:
+        looked_for.append(f"a {type(clause).__name__} statement or table")
+    subject = " and ".join(looked_for) or "work that names neither a class nor a table"
+    return (
+        f"This Session has no bind for {subject}: give it one as Session(bind=...), "
+        "or one for the class or table as Session(binds={...})"
+    )
+
+
+def _no_bind_key(key: Any) -> ArgumentError:
+    return ArgumentError(f"Binds go by class, mapper or table; {key!r} is none of these")
+
+

@@ -1,0 +1,82 @@
+"""Forgetting what was loaded, and loading it again.
+
+Expired attributes load when they are read next; ``refresh()`` loads them now.  Next on the way:
+``load/refresh.py``, which emits the SELECT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy.exc import ArgumentError
+
+from session._accel import state as state_loops
+from session.instrument.base import instance_state
+from session.load.refresh import refresh_state
+from session.snapshot import filed
+
+__all__ = ["Expiry"]
+
+
+class Expiry:
+    """Expiring and refreshing objects of a Session."""
+
+    identity_map: Any
+    _new: dict[Any, Any]
+    _autoflush: Callable[[], None]
+    _validate_persistent: Callable[[Any], None]
+    _detach_states: Callable[..., None]
+
+    def expire(self, instance: Any, attribute_names: Iterable[str] | None = None) -> None:
+        """Forget loaded values and pending changes of an object; the next read loads them.
+
+        Without ``attribute_names`` this follows ``refresh-expire`` cascades; a pending object that they
+        reach leaves the Session.
+
+        :param instance: a persistent object.
+        :param attribute_names: the attributes to forget; all by default.
+        :raises InvalidRequestError: the object is not persistent in this Session.
+        """
+        self._expire_state(instance_state(instance), attribute_names)
+
+    def expire_all(self) -> None:
+        """Forget loaded values and pending changes of all persistent objects.  No SQL is emitted."""
+        state_loops.expire_states(filed(self.identity_map))
+
+    def refresh(
+        self,
+        instance: Any,
+        attribute_names: Iterable[str] | None = None,
+        with_for_update: Any = None,
+    ) -> None:
+        """Load an object's attributes again, now; pending changes of these attributes are lost.
+
+        Emits one SELECT for the columns, and what the loading strategies of its relationships add.
+
+        :param instance: a persistent object.
+        :param attribute_names: the attributes to load; by default all that load with the row.
+        :param with_for_update: ``True``, or a dictionary of the keywords of ``with_for_update()``.
+        :raises InvalidRequestError: the object is not persistent in this Session, or its row is gone.
+        """
+        if with_for_update == {}:
+            raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
+        state = instance_state(instance)
+        self._expire_state(state, attribute_names)
+        self._autoflush()
+        names = None if attribute_names is None else set(attribute_names)
+        refresh_state(self, state, names, with_for_update)
+
+    def _expire_state(self, state: Any, attribute_names: Iterable[str] | None) -> None:
+        self._validate_persistent(state)
+        if attribute_names is not None:
+            state.expire_attributes(state.dict, attribute_names)
+            return
+        # listed before anything is expired: afterwards there is nothing left to follow
+        reached = [other for _, _, other, _ in state.manager.mapper.cascade_iterator("refresh-expire", state)]
+        for one in (state, *reached):
+            if one.ident is not None:
+                one.expire(one.dict)
+            elif one in self._new:
+                del self._new[one]
+                self._detach_states([one])

@@ -1,0 +1,251 @@
+"""Dependencies of relationships that no object of their own carries: association tables, switched keys.
+
+``ManyToMany`` writes the rows of an association table: removed, changed and new ones.  ``KeySwitch`` looks for
+objects that refer, by a many-to-one only, to an object whose primary key has changed.
+Next on the way: ``order.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy.engine import Connection
+
+from session._accel import gather
+from session.constants import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
+from session.core import capabilities
+from session.core.driver import driver_for
+from session.flush import sync
+from session.flush.dependency import LOAD, LOADED, Dependency, Task
+from session.flush.plans import Prepared, key_criteria, key_names
+from session.flush.update import check_row_count
+
+__all__ = ["KeySwitch", "ManyToMany"]
+
+Row = dict[str, Any]
+
+
+class ManyToMany(Dependency):
+    """Both sides are referred to by rows of an association table."""
+
+    def find_pairs(self) -> tuple[sync.Pair, ...]:
+        prop = self.prop
+        self.secondary = prop.secondary
+        self.far_pairs = sync.pairs_of(prop, prop.secondary_synchronize_pairs, self.target, None)
+        near = sync.pairs_of(prop, prop.synchronize_pairs, self.parent, None)
+        self.near_names = [pair.target.key for pair in near]
+        self.far_names = [pair.target.key for pair in self.far_pairs]
+        self._statements: dict[tuple[str, tuple[str, ...]], Prepared] = {}
+        return near
+
+    @property
+    def watched_keys(self) -> frozenset[str]:
+        return frozenset((self.key, *[str(pair.source_key) for pair in self.pairs]))
+
+    # -- gathering ---------------------------------------------------------------------------
+
+    def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        for state in states:
+            passive = LOADED
+            if not self.passive_updates and sync.key_changed(self.pairs, state):
+                passive = LOAD
+            change = self.change(uow, state, passive)
+            if not self.delete_orphan:
+                continue
+            for child in change.deleted:
+                if child is not None and not self.has_parent(child):
+                    self.delete_with_cascades(uow, child)
+
+    def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        for state in states:
+            self.change(uow, state, self.delete_passive)
+
+    # -- executing ---------------------------------------------------------------------------
+
+    def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        removed: list[Row] = []
+        for state in states:
+            change = self.change(uow, state, self.delete_passive)
+            for child in (*change.unchanged, *change.deleted):
+                if child is not None and self._first_time(uow, state, child):
+                    self._collect(uow, state, child, removed, "delete", before=True)
+        self._write(uow, removed, [], [])
+
+    def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        removed: list[Row] = []
+        moved: list[Row] = []
+        added: list[Row] = []
+        for state in states:
+            switched = not self.passive_updates and sync.key_changed(self.pairs, state)
+            change = self.change(uow, state, LOAD if switched else LOADED)
+            for child in change.added:
+                self.check_class(child)
+                if child is not None and self._first_time(uow, state, child):
+                    self._collect(uow, state, child, added, "add")
+            for child in change.deleted:
+                if child is not None and self._first_time(uow, state, child):
+                    self._collect(uow, state, child, removed, "delete", before=not self.passive_updates)
+            if switched:
+                for child in change.unchanged:
+                    if child is not None:
+                        self._collect_move(state, child, moved)
+        self._write(uow, removed, moved, added)
+
+    def _first_time(self, uow: Any, state: Any, child: Any) -> bool:
+        """A pair is written once, though both directions of a two-way relationship tell of it."""
+        for other in self.prop.reverse_properties:
+            if (child, state) in uow.pairs_written(other):
+                return False
+        uow.pairs_written(self.prop).add((state, child))
+        return True
+
+    def _collect(
+        self, uow: Any, state: Any, child: Any, rows: list[Row], operation: str, before: bool = False
+    ) -> None:
+        self.check_class(child)
+        if not uow.session._contains_state(child) and not child._deleted:
+            uow.warn_of_stranger(child, operation, self.prop)
+            return
+        row: Row = {}
+        read = sync.values_before if before else sync.values_now
+        read(self.pairs, state, row, self.near_names)
+        read(self.far_pairs, child, row, self.far_names)
+        rows.append(row)
+
+    def _collect_move(self, state: Any, child: Any, rows: list[Row]) -> None:
+        """A row whose object has got another primary key: new values, then the old ones to find it by."""
+        row: Row = {}
+        sync.values_now(self.pairs, state, row, self.near_names)
+        sync.values_before(self.pairs, state, row, ["old " + name for name in self.near_names])
+        sync.values_before(self.far_pairs, child, row, ["old " + name for name in self.far_names])
+        rows.append(row)
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def _write(self, uow: Any, removed: list[Row], moved: list[Row], added: list[Row]) -> None:
+        """Delete, change and insert rows of the association table, in this order.
+
+        :raises StaleDataError: if fewer rows were there than were to be deleted or changed.
+        """
+        if not (removed or moved or added):
+            return
+        connection = uow.connection(self.parent)
+        if removed:
+            self._run(connection, "DELETE", removed, tuple(removed[0]), ())
+        if moved:
+            self._run(connection, "UPDATE", moved, tuple(n for n in moved[0] if n.startswith("old ")), self.near_names)
+        if added:
+            prepared = self._prepared("INSERT", (), tuple(added[0]))
+            plan, rows = prepared.arrange(connection, [tuple(row.values()) for row in added])
+            driver = driver_for(connection)
+            if len(rows) == 1:
+                driver.execute_each(plan, rows)
+            else:
+                driver.executemany(plan, rows)
+
+    def _run(
+        self, connection: Connection, verb: str, rows: list[Row], criteria: tuple[str, ...], names: Iterable[str]
+    ) -> None:
+        names = tuple(names)
+        prepared = self._prepared(verb, criteria, names)
+        order = [*names, *criteria]
+        plan, arranged = prepared.arrange(connection, [tuple([row[name] for name in order]) for row in rows])
+        can = capabilities.of(connection.dialect)
+        driver = driver_for(connection)
+        if len(arranged) == 1:
+            matched = driver.execute_each(plan, arranged)[0].rowcount
+            known = can.sane_rowcount
+        else:
+            matched = driver.executemany(plan, arranged)
+            known = can.sane_multi_rowcount
+        if known:
+            check_row_count(verb, self.secondary, len(rows), matched)
+
+    def _prepared(self, verb: str, criteria: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+        found = self._statements.get((verb, names))
+        if found is not None:
+            return found
+        table = self.secondary
+        columns = [table.c[name.removeprefix("old ")] for name in criteria]
+        if verb == "INSERT":
+            found = Prepared(insert(table), names, names)
+        elif verb == "DELETE":
+            binds = [bindparam(name, type_=column.type) for name, column in zip(criteria, columns, strict=True)]
+            found = Prepared(delete(table).where(*key_criteria(columns, binds)), criteria, ())
+        else:
+            own = key_names(table, columns)
+            binds = [bindparam(name, type_=column.type) for name, column in zip(own, columns, strict=True)]
+            found = Prepared(update(table).where(*key_criteria(columns, binds)), (*names, *own), names)
+        self._statements[verb, names] = found
+        return found
+
+    # -- order ---------------------------------------------------------------------------------
+
+    def task_edges(self, saves: bool, deletes: bool) -> Iterator[tuple[Task, Task]]:
+        link, unlink = Task("link", self), Task("unlink", self)
+        parent, target = self.parent_base, self.target_base
+        if saves:
+            yield Task("save", parent), link
+            yield Task("save", target), link
+            yield link, Task("delete", target)
+            yield link, Task("delete", parent)
+        if deletes:
+            yield unlink, Task("delete", parent)
+            yield unlink, Task("delete", target)
+            yield unlink, Task("save", parent)
+
+
+class KeySwitch(Dependency):
+    """A many-to-one without the other direction: finds the objects that refer to a key that has changed.
+
+    Here the "parents" of the base class are objects of the *target* whose primary key has changed.
+    """
+
+    def find_pairs(self) -> tuple[sync.Pair, ...]:
+        return sync.pairs_of(self.prop, self.prop.synchronize_pairs, self.target, self.parent)
+
+    @staticmethod
+    def concerns(prop: Any) -> bool:
+        """Tell whether no one-to-many takes care of it."""
+        others = [other for other in prop.reverse_properties if not other.viewonly]
+        if not others:
+            return True
+        return not prop.passive_updates and all(other.passive_updates for other in others)
+
+    def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        if not self.passive_updates:
+            self._switch(uow, states)
+
+    def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        if self.passive_updates:
+            self._switch(uow, states)
+
+    def _switch(self, uow: Any, states: Iterable[Any]) -> None:
+        switched = {state for state in states if sync.key_changed(self.pairs, state)}
+        if not switched:
+            return
+        passive = PASSIVE_NO_INITIALIZE if self.passive_updates else PASSIVE_OFF
+        for state in uow.session.identity_map.states_of(self.parent.identity_class):
+            obj = state()
+            if obj is None or not state.manager.mapper.isa(self.parent):
+                continue
+            value = state.manager[self.key].impl.get(state, obj.__dict__, passive)
+            if value is None or value is PASSIVE_NO_RESULT:
+                continue
+            if self.prop.uselist:
+                value = next(iter(value._sa_adapter), None)
+            related = gather.state_of(value)
+            if related in switched:
+                uow.register(state, list_only=self.passive_updates)
+                sync.populate(uow, self.pairs, related, state, self.passive_updates)
+
+    def task_edges(self, saves: bool, deletes: bool) -> Iterator[tuple[Task, Task]]:
+        link = Task("link", self)
+        yield Task("save", self.target_base), link
+        yield link, Task("save", self.parent_base)
+
+    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for state in saved:
+            yield ("save", state), ("link", self, state)

@@ -1,0 +1,101 @@
+"""DELETEs: by primary key, in its order, neighbours in one ``executemany()``.
+
+In come states to be deleted; out go DELETEs, those of a subclass's table before those of the table
+that it extends.  Next on the way: ``core/driver.py``, which runs the statements.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import bindparam, delete
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SAWarning
+
+from session._accel import gather
+from session.core import capabilities
+from session.core.driver import driver_for
+from session.exc import FlushError
+from session.flush.plans import Prepared, key_criteria, key_names
+from session.flush.recipes import TableRecipe, recipe_of
+from session.flush.update import check_row_count, current_version
+
+__all__ = ["delete_rows"]
+
+
+def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[tuple[Any, list[Any]]]) -> None:
+    """Delete the rows of one table.
+
+    :param uow: the flush.
+    :param connection: the connection that the flush writes to.
+    :param groups: pairs of mapper and its states, in order.
+    :raises StaleDataError: if the rows have versions and another number of them was matched.
+    :raises FlushError: if a primary key holds ``None``.
+    SQL: ``DELETE .. WHERE`` primary key (and version); a warning if the row count is off, unless the
+    mapper has ``confirm_deleted_rows=False``.
+    """
+    run: tuple[TableRecipe, bool, list[Any]] | None = None
+    for mapper, states in groups:
+        recipe = recipe_of(mapper).table(table)
+        rows = gather.gather_identities(states, recipe.key_positions)
+        for row in rows:
+            if None in row:
+                raise FlushError(
+                    f"Can't delete from {table.name}: the primary key {row!r} of a {mapper.class_.__name__} "
+                    f"object has a None in it"
+                )
+        versioned = recipe.version_key is not None
+        if versioned:
+            rows = [
+                (*row, current_version(state, str(recipe.version_key)))
+                for row, state in zip(rows, states, strict=True)
+            ]
+        if run is not None and run[1] == versioned:
+            run[2].extend(rows)
+            continue
+        if run is not None:
+            _delete_run(connection, *run)
+        run = (recipe, versioned, rows)
+    if run is not None:
+        _delete_run(connection, *run)
+
+
+def _delete_run(connection: Connection, recipe: TableRecipe, versioned: bool, rows: list[Any]) -> None:
+    prepared = recipe.delete_shapes.get(versioned)
+    if prepared is None:
+        prepared = recipe.delete_shapes[versioned] = _statement(recipe, versioned)
+    plan, arranged = prepared.arrange(connection, rows)
+    can = capabilities.of(connection.dialect)
+    driver = driver_for(connection)
+    one_by_one = len(rows) == 1 or (versioned and not can.sane_multi_rowcount)
+    if one_by_one:
+        counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
+        matched = sum(counts) if min(counts) >= 0 else -1
+    else:
+        matched = driver.executemany(plan, arranged)
+    if not can.sane_rowcount or not (one_by_one or can.sane_multi_rowcount):
+        return
+    if versioned:
+        check_row_count("DELETE", recipe.table, len(rows), matched)
+    elif matched >= 0 and matched != len(rows) and recipe.mapper.confirm_deleted_rows:
+        warnings.warn(
+            f"The DELETE of table {recipe.table.name!r} was for {len(rows)} row(s) and has matched {matched}; "
+            f"if the database deletes them by itself, set passive_deletes on the relationship, or "
+            f"confirm_deleted_rows=False on the mapper",
+            SAWarning,
+            stacklevel=2,
+        )
+
+
+def _statement(recipe: TableRecipe, versioned: bool) -> Prepared:
+    columns = list(recipe.key_columns)
+    if versioned:
+        columns.append(recipe.version_column)
+    table: Any = recipe.table
+    names = [column.key for column in columns]
+    if len(set(names)) != len(names):
+        names = key_names(table, columns)
+    binds = [bindparam(name, type_=column.type) for name, column in zip(names, columns, strict=True)]
+    return Prepared(delete(table).where(*key_criteria(columns, binds)), names, ())

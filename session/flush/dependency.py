@@ -1,0 +1,460 @@
+"""Dependencies: what a relationship means to a flush, for one-to-many and many-to-one.
+
+Each relationship that is written has a ``Dependency``.  While the unit of work gathers, it brings in
+objects that have to be saved, emptied or deleted along (``gather_saves``, ``gather_deletes``); it says what
+has to come before what (``task_edges``, and ``object_edges`` inside a cycle of mappers); and while the unit of
+work executes, it carries keys over to foreign keys (``process_saves``, ``process_deletes``).
+Only objects whose relationship has changed are ever looked at.
+Next on the way: ``association.py`` (many-to-many) and ``order.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from session._accel import gather
+from session.constants import (
+    CALLABLES_OK,
+    INCLUDE_PENDING_MUTATIONS,
+    NO_AUTOFLUSH,
+    NO_RAISE,
+    NO_VALUE,
+    PASSIVE_NO_FETCH_RELATED,
+    PASSIVE_NO_INITIALIZE,
+    PASSIVE_NO_RESULT,
+    PASSIVE_OFF,
+    SQL_OK,
+)
+from session.exc import FlushError
+from session.flush import sync
+
+__all__ = ["Change", "Dependency", "ManyToOne", "OneToMany", "Task"]
+
+LOADED = PASSIVE_NO_INITIALIZE | INCLUDE_PENDING_MUTATIONS
+LOAD = PASSIVE_OFF | INCLUDE_PENDING_MUTATIONS | NO_AUTOFLUSH | NO_RAISE
+#: the flags that tell loading from looking
+LOAD_BIT = CALLABLES_OK | SQL_OK
+NEAR = PASSIVE_NO_FETCH_RELATED | NO_AUTOFLUSH | NO_RAISE
+
+
+class Task(NamedTuple):
+    """One step of a flush: what is done, and to the rows of which mapper or relationship.
+
+    The kinds, in the order in which steps that do not depend on each other are taken:
+    ``unlink`` (before deletes), ``save``, ``link`` (after saves), ``post_update``, ``pre_update`` (before deletes),
+    ``delete``.
+    """
+
+    kind: str
+    subject: Any
+
+
+class Change(NamedTuple):
+    """States that came to a relationship, stayed, and left; ``None`` stands for a ``None`` in it."""
+
+    added: Sequence[Any] = ()
+    unchanged: Sequence[Any] = ()
+    deleted: Sequence[Any] = ()
+
+
+NO_CHANGE = Change()
+
+
+class Dependency:
+    """What one relationship means to a flush.
+
+    :param prop: a configured relationship that is not ``viewonly``.
+    """
+
+    def __init__(self, prop: Any) -> None:
+        self.prop = prop
+        self.key: str = prop.key
+        self.parent = prop.parent
+        self.target = prop.mapper
+        self.parent_base = self.parent.base_mapper
+        self.target_base = self.target.base_mapper
+        self.post_update: bool = prop.post_update
+        self.passive_updates: bool = prop.passive_updates
+        self.passive_deletes: Any = prop.passive_deletes
+        self.delete_orphan: bool = prop.cascade.delete_orphan
+        self.cascades_delete: bool = prop.cascade.delete
+        self.pairs = self.find_pairs()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.prop}>"
+
+    def find_pairs(self) -> tuple[sync.Pair, ...]:
+        """The column pairs, with attribute keys."""
+        raise NotImplementedError
+
+    @property
+    def watched_keys(self) -> frozenset[str]:
+        """Attributes of the parent whose change concerns this relationship."""
+        return frozenset((self.key,))
+
+    # -- what has changed ----------------------------------------------------------------
+
+    def change(self, uow: Any, state: Any, passive: int = LOADED) -> Change:
+        """Give what has changed in one object; worked out once in a flush.
+
+        :param passive: whether what is not loaded may be loaded.
+        """
+        known = uow.changes.get((self, state))
+        if known is not None and (known[1] or not passive & LOAD_BIT):
+            return known[0]  # type: ignore[no-any-return]
+        found = self._find_change(state, passive)
+        uow.changes[self, state] = found, bool(passive & LOAD_BIT)
+        return found
+
+    def _find_change(self, state: Any, passive: int) -> Change:
+        obj = state()
+        if obj is None:
+            return NO_CHANGE
+        history = state.manager[self.key].impl.get_history(state, obj.__dict__, passive)
+        return Change(*[_states(items) for items in history])
+
+    @property
+    def delete_passive(self) -> int:
+        """Whether a delete loads a relationship that is not loaded."""
+        return LOADED if self.passive_deletes else LOAD
+
+    def has_parent(self, state: Any) -> bool:
+        """Tell whether the object belongs to any parent by this relationship."""
+        return bool(self.parent.class_manager[self.key].impl.hasparent(state))
+
+    def check_class(self, state: Any) -> None:
+        """Refuse an object of a class that the relationship is not for.
+
+        :raises FlushError: also for a ``None`` in a collection.
+        """
+        if state is None:
+            if self.prop.uselist:
+                raise FlushError(f"The collection {self.prop} holds a None, which no row can stand for; remove it")
+            return
+        mapper = state.manager.mapper
+        if mapper is self.target:
+            return
+        fits = mapper.isa(self.target) if self.prop.enable_typechecks else mapper.common_parent(self.target)
+        if not fits:
+            raise FlushError(
+                f"{self.prop} holds a {state.class_.__name__} object; it is for objects of "
+                f"{self.target.class_.__name__} and of classes that inherit from it",
+                state=state,
+            )
+
+    # -- parts that subclasses fill in -----------------------------------------------------
+
+    def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        """Bring in what saving these parents touches."""
+
+    def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        """Bring in what deleting these parents touches."""
+
+    def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        """Carry keys over, after the referenced rows are there."""
+
+    def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        """Empty foreign keys, before the referenced rows go."""
+
+    def task_edges(self, saves: bool, deletes: bool) -> Iterator[tuple[Task, Task]]:
+        """Yield which step comes before which.
+
+        :param saves: a saved parent has changes in this relationship.
+        :param deletes: a parent is deleted.
+        """
+        raise NotImplementedError
+
+    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield which object's step comes before which, inside a cycle of mappers.
+
+        Steps are ``("save", state)``, ``("link", self, state)`` and ``("delete", state)``.
+
+        :param saved: saved parents with changes in this relationship.
+        :param deleted: deleted parents.
+        """
+        return iter(())
+
+    # -- shared ----------------------------------------------------------------------------
+
+    def delete_with_cascades(self, uow: Any, child: Any) -> None:
+        """Have an object deleted, and what its own relationships delete with it."""
+        if not uow.register(child, delete=True, operation="delete", prop=self.prop):
+            return
+        for _, _, state, _ in child.manager.mapper.cascade_iterator("delete", child):
+            uow.register(state, delete=True)
+
+    def _referring_edges(self, referred: Any, holder: Any, saves: bool) -> Iterator[tuple[Task, Task]]:
+        """The order of rows where ``holder`` has the foreign key to ``referred``."""
+        if saves:
+            link = Task("link", self)
+            yield Task("save", referred), link
+            yield link, Task("save", holder)
+            yield link, Task("delete", holder)
+        yield Task("save", holder), Task("delete", referred)
+        yield Task("delete", holder), Task("delete", referred)
+
+
+
+
+def _states(items: Iterable[Any]) -> list[Any]:
+    return [gather.state_of(item) for item in items]
+
+
+class OneToMany(Dependency):
+    """The target has the foreign key."""
+
+    def find_pairs(self) -> tuple[sync.Pair, ...]:
+        return sync.pairs_of(self.prop, self.prop.synchronize_pairs, self.parent, self.target)
+
+    @property
+    def watched_keys(self) -> frozenset[str]:
+        return frozenset((self.key, *[str(pair.source_key) for pair in self.pairs]))
+
+    def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        empties = not self.delete_orphan and self.passive_deletes != "all"
+        added = uow.added_children(self)
+        for state in states:
+            switched = sync.key_changed(self.pairs, state)
+            change = self.change(uow, state, LOAD if switched and not self.passive_updates else LOADED)
+            for child in change.added:
+                if child is not None:
+                    uow.register(child, cancel_delete=True, operation="add", prop=self.prop)
+                    added.add(child)
+            for child in change.deleted:
+                if child is None:
+                    continue
+                if not self.delete_orphan:
+                    if empties:
+                        uow.register(child, operation="delete", prop=self.prop)
+                elif not self.has_parent(child):
+                    self.delete_with_cascades(uow, child)
+            if switched:
+                for child in change.unchanged:
+                    if child is not None:
+                        uow.register(
+                            child, list_only=self.passive_updates, operation="pk change", prop=self.prop
+                        )
+
+    def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        empties = not self.cascades_delete and self.passive_deletes != "all"
+        for state in states:
+            change = self.change(uow, state, self.delete_passive)
+            for child in change.deleted:
+                if child is not None and not self.has_parent(child):
+                    if self.delete_orphan:
+                        uow.register(child, delete=True)
+                    else:
+                        uow.register(child)
+            if empties:
+                for child in change.unchanged:
+                    if child is not None:
+                        uow.register(child, operation="delete", prop=self.prop)
+            for child in change.added:
+                if child is not None and empties and child.ident is not None:
+                    uow.register(child, operation="delete", prop=self.prop)
+
+    def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        empties = not self.delete_orphan and self.passive_deletes != "all"
+        for state in states:
+            change = self.change(uow, state)
+            for child in change.added:
+                self._refer(uow, state, child)
+            if empties:
+                for child in change.deleted:
+                    if child is not None and not self.has_parent(child):
+                        self._forget(uow, child, False)
+            if change.unchanged and sync.key_changed(self.pairs, state):
+                for child in change.unchanged:
+                    self._refer(uow, state, child, self.passive_updates)
+
+    def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        if not self.post_update and self.passive_deletes == "all":
+            return
+        added_elsewhere = uow.added_children(self)
+        for state in states:
+            change = self.change(uow, state, self.delete_passive)
+            for child in change.deleted:
+                if child is not None and not self.has_parent(child):
+                    self._forget(uow, child, True)
+            if self.post_update or not self.cascades_delete:
+                for child in change.unchanged:
+                    if child is not None and child not in added_elsewhere:
+                        self._forget(uow, child, True)
+
+    def _refer(self, uow: Any, state: Any, child: Any, by_database: bool = False) -> None:
+        self.check_class(child)
+        if child is None or child() is None or (not self.post_update and uow.is_deleted(child)):
+            return
+        if not uow.knows(child):
+            return
+        sync.populate(uow, self.pairs, state, child, by_database)
+        if self.post_update:
+            uow.post_update(child, self.pairs)
+
+    def _forget(self, uow: Any, child: Any, before_delete: bool) -> None:
+        self.check_class(child)
+        deleted = uow.is_deleted(child)
+        if child() is None or (deleted and not (self.post_update and before_delete)):
+            return
+        if not uow.knows(child):
+            return
+        sync.clear(self.pairs, child, self.prop)
+        if self.post_update:
+            uow.post_update(child, self.pairs, delete=before_delete)
+
+    def task_edges(self, saves: bool, deletes: bool) -> Iterator[tuple[Task, Task]]:
+        link, unlink = Task("link", self), Task("unlink", self)
+        parent, target = self.parent_base, self.target_base
+        if self.post_update:
+            if saves:
+                yield Task("save", target), link
+                yield Task("save", parent), link
+                yield link, Task("post_update", target)
+            if deletes:
+                yield unlink, Task("pre_update", target)
+                yield Task("pre_update", target), Task("delete", parent)
+                yield Task("pre_update", target), Task("delete", target)
+            return
+        if deletes:
+            yield unlink, Task("save", target)
+            yield unlink, Task("delete", target)
+        yield from self._referring_edges(parent, target, saves)
+
+    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for state in saved:
+            link = ("link", self, state)
+            yield ("save", state), link
+            change = self.change(uow, state)
+            for part in change:
+                for child in part:
+                    if child is not None:
+                        yield link, ("save", child)
+        for state in deleted:
+            change = self.change(uow, state, self.delete_passive)
+            for part in change:
+                for child in part:
+                    if child is not None:
+                        yield ("save", child), ("delete", state)
+                        yield ("delete", child), ("delete", state)
+
+
+class ManyToOne(Dependency):
+    """The parent has the foreign key."""
+
+    def find_pairs(self) -> tuple[sync.Pair, ...]:
+        return sync.pairs_of(self.prop, self.prop.synchronize_pairs, self.target, self.parent)
+
+    def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        if not self.delete_orphan:
+            return
+        for state in states:
+            for child in self.change(uow, state, self.delete_passive).deleted:
+                if child is not None and not self.has_parent(child):
+                    self.delete_with_cascades(uow, child)
+
+    def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        if not self.cascades_delete and not self.post_update:
+            return
+        for state in states:
+            change = self.change(uow, state, self.delete_passive)
+            if not self.cascades_delete:
+                continue
+            leaving: Iterable[Any] = change.unchanged
+            if self.delete_orphan:
+                leaving = [*change.added, *change.unchanged, *change.deleted]
+            else:
+                leaving = [*change.added, *change.unchanged]
+            for child in leaving:
+                if child is not None:
+                    self.delete_with_cascades(uow, child)
+
+    def change(self, uow: Any, state: Any, passive: int = LOADED) -> Change:
+        """As in the base; a change that was made is read straight from the object."""
+        committed = state.committed
+        if committed is None or self.key not in committed:
+            if not passive & LOAD_BIT:
+                return NO_CHANGE
+            return super().change(uow, state, passive)
+        old = committed[self.key]
+        new = state().__dict__.get(self.key, NO_VALUE)
+        if old is PASSIVE_NO_RESULT or (old is NO_VALUE and passive & LOAD_BIT and state.ident is not None):
+            return super().change(uow, state, passive)
+        if new is old:
+            return Change(unchanged=(gather.state_of(new),)) if new is not NO_VALUE else NO_CHANGE
+        if old is NO_VALUE:
+            return Change(added=(gather.state_of(new),))
+        if new is NO_VALUE:
+            return Change(deleted=(gather.state_of(old),))
+        return Change(added=(gather.state_of(new),), deleted=(gather.state_of(old),))
+
+    def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        for state in states:
+            change = self.change(uow, state)
+            if change.added:
+                for child in change.added:
+                    self._refer(uow, state, child)
+            elif change.deleted:
+                self._forget(uow, state)
+            if self.post_update and (change.added or change.unchanged or change.deleted):
+                uow.post_update(state, self.pairs)
+
+    def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
+        if not self.post_update or self.delete_orphan or self.passive_deletes == "all":
+            return
+        for state in states:
+            change = self.change(uow, state, self.delete_passive)
+            sync.clear(self.pairs, state, self.prop)
+            if any(child is not None for part in change for child in part):
+                uow.post_update(state, self.pairs, delete=True)
+
+    def _refer(self, uow: Any, state: Any, child: Any) -> None:
+        if not self.post_update and uow.is_deleted(state):
+            return
+        if child is None:
+            sync.clear(self.pairs, state, self.prop)
+            return
+        self.check_class(child)
+        if not uow.knows(child):
+            uow.warn_of_stranger(child, "add", self.prop)
+            return
+        sync.populate(uow, self.pairs, child, state)
+
+    def _forget(self, uow: Any, state: Any) -> None:
+        if self.post_update or not uow.is_deleted(state):
+            sync.clear(self.pairs, state, self.prop)
+
+    def task_edges(self, saves: bool, deletes: bool) -> Iterator[tuple[Task, Task]]:
+        link, unlink = Task("link", self), Task("unlink", self)
+        parent, target = self.parent_base, self.target_base
+        if self.post_update:
+            if saves:
+                yield Task("save", target), link
+                yield Task("save", parent), link
+                yield link, Task("post_update", parent)
+                yield link, Task("pre_update", parent)
+            if deletes:
+                yield unlink, Task("pre_update", parent)
+            yield Task("pre_update", parent), Task("delete", target)
+            yield Task("pre_update", parent), Task("delete", parent)
+            return
+        yield from self._referring_edges(target, parent, saves)
+
+    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for state in saved:
+            link = ("link", self, state)
+            yield link, ("save", state)
+            change = self.change(uow, state)
+            for child in (*change.added, *change.unchanged):
+                if child is not None:
+                    yield ("save", child), link
+            for child in change.deleted:
+                if child is not None:
+                    yield ("save", state), ("delete", child)
+        passive = NEAR if self.prop.use_get else self.delete_passive
+        for state in deleted:
+            change = self._find_change(state, passive)
+            for part in change:
+                for child in part:
+                    if child is not None:
+                        yield ("delete", state), ("delete", child)

@@ -1,0 +1,259 @@
+"""Rows of objects: what the unit of work calls to save or delete objects of one class hierarchy.
+
+In come states of one base mapper, in any order; the events ``before_insert`` .. ``after_delete`` are
+fired around the statements of ``insert.py``, ``update.py`` and ``delete.py``, one table after the other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SAWarning
+
+from session._accel import gather, topological
+from session.flush.delete import delete_rows
+from session.flush.insert import insert_rows
+from session.flush.recipes import recipe_of
+from session.flush.update import update_columns, update_rows
+
+__all__ = ["delete_states", "post_update", "save_states"]
+
+Groups = list[tuple[Any, list[Any]]]
+
+_insert_order = attrgetter("insert_order")
+
+
+def save_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
+    """Insert the pending objects and update the persistent ones.
+
+    :param uow: the flush.
+    :param base: the base mapper of them all.
+    :param states: their states.
+    :raises StaleDataError: see :func:`session.flush.update.update_rows`.
+    SQL: for each table UPDATEs in the order of the primary key, then INSERTs in the order of adding.
+    """
+    pending, persistent = _sorted(base, states)
+    if base.batch:
+        _save_batch(uow, base, pending, persistent)
+        return
+    for state in pending:
+        _save_batch(uow, base, [state], [])
+    for state in persistent:
+        _save_batch(uow, base, [], [state])
+
+
+def _save_batch(uow: Any, base: Any, pending: list[Any], persistent: list[Any]) -> None:
+    connection = uow.connection(base)
+    inserts = _groups(pending)
+    updates = _groups(persistent)
+    for mapper, members in inserts:
+        if mapper.dispatch.before_insert:
+            for state in members:
+                mapper.dispatch.before_insert(mapper, connection, state)
+    for mapper, members in updates:
+        if mapper.dispatch.before_update:
+            for state in members:
+                mapper.dispatch.before_update(mapper, connection, state)
+    if pending:
+        switched = _row_switches(uow, base, inserts)
+        if switched:
+            inserts = _groups([state for state in pending if state not in switched])
+            updates = _groups([*persistent, *switched])
+
+    for table in _tables(inserts, updates):
+        if updates:
+            update_rows(uow, connection, table, _having(table, updates))
+        if inserts:
+            insert_rows(uow, connection, table, _having(table, inserts))
+
+    for mapper, members in inserts:
+        _after_save(mapper, connection, members, mapper.dispatch.after_insert)
+    for mapper, members in updates:
+        _after_save(mapper, connection, members, mapper.dispatch.after_update)
+
+
+def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
+    """Delete the rows of objects.
+
+    :param uow: the flush.
+    :param base: the base mapper of them all.
+    :param states: their states.
+    :raises StaleDataError: see :func:`session.flush.delete.delete_rows`.
+    SQL: for each table DELETEs in the order of the primary key.
+    """
+    connection = uow.connection(base)
+    wanted = [state for state in states if state not in uow.spared]
+    if not wanted:
+        return
+    groups = _groups(_by_key(base, wanted))
+    for mapper, members in groups:
+        if mapper.dispatch.before_delete:
+            for state in members:
+                mapper.dispatch.before_delete(mapper, connection, state)
+    for table in reversed(_tables(groups, ())):
+        having = [
+            (mapper, members)
+            for mapper, members in _having(table, groups)
+            if not (mapper.passive_deletes and not recipe_of(mapper).table(table).is_root)
+        ]
+        delete_rows(uow, connection, table, having)
+    for mapper, members in groups:
+        if mapper.dispatch.after_delete:
+            for state in members:
+                mapper.dispatch.after_delete(mapper, connection, state)
+
+
+def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
+    """Write foreign keys that had to wait until all rows were there.
+
+    :param uow: the flush.
+    :param base: the base mapper of the objects.
+    :param columns: for each state the columns to write.
+    SQL: UPDATEs by primary key.
+    """
+    connection = uow.connection(base)
+    wanted = [state for state in columns if state not in uow.spared]
+    pending, persistent = _sorted(base, wanted)
+    run: list[tuple[Any, frozenset[Any]]] = []
+    for mapper, members in _groups([*persistent, *pending]):
+        run = [(state, frozenset(columns[state])) for state in members]
+        update_columns(uow, connection, mapper, run)
+
+
+# -- order -----------------------------------------------------------------------------------
+
+
+def _sorted(base: Any, states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Pending states in the order of adding, persistent ones in that of their keys."""
+    pending = []
+    persistent = []
+    for state in states:
+        (pending if state.ident is None else persistent).append(state)
+    pending.sort(key=_insert_order)
+    return pending, _by_key(base, persistent)
+
+
+def _by_key(base: Any, states: list[Any]) -> list[Any]:
+    """States in the order of their primary keys; in the given order if keys cannot be compared."""
+    if len(states) < 2:
+        return states
+    try:
+        return sorted(states, key=_identity_key(base))
+    except TypeError:
+        return sorted(states, key=lambda state: str(state.ident))
+
+
+_identity = attrgetter("ident")
+
+
+def _identity_key(base: Any) -> Any:
+    """How states are sorted by primary key: by enum values in their type's order, else by themselves."""
+    ranks = [column.type.sort_key_function for column in base.primary_key]
+    if not any(ranks):
+        return _identity
+    if len(ranks) == 1:
+        return lambda state: ranks[0](state.ident)
+    return lambda state: tuple(
+        value if rank is None else rank(value) for rank, value in zip(ranks, state.ident, strict=True)
+    )
+
+
+def _groups(states: Iterable[Any]) -> Groups:
+    """Neighbours of the same mapper."""
+    return [(manager.mapper, members) for manager, members in gather.segments(states)]
+
+
+def _tables(one: Sequence[tuple[Any, Any]], other: Sequence[tuple[Any, Any]]) -> list[Any]:
+    """All tables of the mappers, each after the tables that it extends."""
+    mappers = dict.fromkeys([mapper for mapper, _ in one] + [mapper for mapper, _ in other])
+    chains = [recipe_of(mapper).tables for mapper in mappers]
+    if len(chains) == 1:
+        return list(chains[0])
+    edges = [edge for chain in chains for edge in pairwise(chain)]
+    return topological.sort(edges, [table for chain in chains for table in chain])
+
+
+def _having(table: Any, groups: Groups) -> Groups:
+    """The groups whose mapper writes to a table."""
+    return [(mapper, members) for mapper, members in groups if table in recipe_of(mapper).tables]
+
+
+# -- row switch ------------------------------------------------------------------------------
+
+
+def _row_switches(uow: Any, base: Any, inserts: Groups) -> dict[Any, Any]:
+    """Find pending objects whose key belongs to an object that this flush deletes: they take its row.
+
+    :return: the states that are to be updated in place of an INSERT.
+    """
+    found: dict[Any, Any] = {}
+    shelves = uow.session.identity_map.shelves
+    if not shelves:
+        return found
+    for mapper, members in inserts:
+        keys = mapper.pk_keys
+        composite = len(keys) > 1
+        for state in members:
+            dict_ = state().__dict__
+            if composite:
+                ident: Any = tuple([dict_.get(key) for key in keys])
+                if None in ident:
+                    continue
+            else:
+                ident = dict_.get(keys[0])
+                if ident is None:
+                    continue
+            if not composite and gather.is_expression(ident):
+                continue
+            shelf = shelves.get((mapper.identity_class, state.identity_token))
+            if not shelf:
+                continue
+            try:
+                other = shelf.get(ident)
+            except TypeError:
+                continue
+            if other is None or other is state or other() is None:
+                continue
+            if uow.is_deleted(other):
+                uow.spare(other)
+                uow.row_switches[state] = other
+                found[state] = other
+                continue
+            warnings.warn(
+                f"The new {state.class_.__name__} object has the primary key {ident!r} of another object of this "
+                f"Session that is not deleted; its INSERT goes on and will most likely fail",
+                SAWarning,
+                stacklevel=2,
+            )
+    return found
+
+
+# -- afterwards ------------------------------------------------------------------------------
+
+
+def _after_save(mapper: Any, connection: Connection, states: list[Any], listeners: Any) -> None:
+    """Expire what the database works out from the row, then fire the event."""
+    read_only = recipe_of(mapper).read_only
+    if read_only:
+        for state in states:
+            dict_ = state().__dict__
+            committed = state.committed or ()
+            stale = [
+                key
+                for key, expire_on_flush, deferred in read_only
+                if key not in committed
+                and (
+                    (expire_on_flush and (not deferred or key in dict_))
+                    or (not expire_on_flush and not deferred and key not in dict_)
+                )
+            ]
+            if stale:
+                state.expire_attributes(dict_, stale)
+    if listeners:
+        for state in states:
+            listeners(mapper, connection, state)

@@ -1,0 +1,477 @@
+"""The unit of work: one flush, from the Session's changed objects to rows and back.
+
+:func:`flush` reads top to bottom: *gather* the new, changed and deleted objects and all that they drag along,
+put the steps in *order* (``order.py``), *execute* them (``persistence.py``, ``dependency.py``), *finish* by telling
+the Session which objects are persistent and which deleted.  Nothing is looked at that has not changed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SAWarning
+
+from session._accel import state as state_module
+from session.constants import MANYTOMANY, MANYTOONE, ONETOMANY, PASSIVE_OFF
+from session.exc import UnmappedInstanceError
+from session.flush import persistence
+from session.flush.association import KeySwitch, ManyToMany
+from session.flush.dependency import Change, Dependency, ManyToOne, OneToMany, Task
+from session.flush.order import batches
+from session.flush.sync import Pair
+from session.instrument.base import instance_state
+from session.mapping.cascades import orphaned
+from session.mapping.strategies import load_scalars
+
+__all__ = ["UnitOfWork", "flush"]
+
+# What is done with a state; LISTED ones take part in relationships but are not written themselves.
+SAVE, DELETE, LISTED_SAVE, LISTED_DELETE = range(4)
+
+
+def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
+    """Write all pending changes of a Session to the database.
+
+    :param session: the Session; it has checked that it is not flushing already.
+    :param objects: only these objects, where given.
+    :raises FlushError: an object cannot be written as it is.
+    :raises StaleDataError: a row was changed or deleted by somebody else.
+    :raises sqlalchemy.exc.CircularDependencyError: rows depend on each other in a circle.
+    SQL: INSERT, UPDATE and DELETE; SELECT of related objects that a delete has to know.
+    """
+    if not session._new and not session._deleted and not session.identity_map.modified:
+        return
+    uow = UnitOfWork(session)
+    if session.dispatch.before_flush:
+        session.dispatch.before_flush(session, uow, objects)
+    uow.gather(objects)
+    if not uow.states:
+        _forget_net_zero(session, objects)
+        return
+    with session._flush_scope() as transaction:
+        uow.transaction = transaction
+        session._warn_on_events = True
+        try:
+            uow.execute()
+        finally:
+            session._warn_on_events = False
+        session.dispatch.after_flush(session, uow)
+        uow.finish()
+        if objects is None and session.identity_map.modified:
+            _reset_late_changes(session)
+        session.dispatch.after_flush_postexec(session, uow)
+
+
+def _forget_net_zero(session: Any, objects: Any) -> None:
+    """Nothing is to be written at all: nothing is modified any more either."""
+    if objects is None and session.identity_map.modified and not session._new and not session._deleted:
+        state_module.commit_all_states(list(session.identity_map.modified))
+
+
+def _reset_late_changes(session: Any) -> None:
+    """Listeners of the flush have changed objects that were not part of it; that is lost, and said."""
+    late = list(session.identity_map.modified)
+    warnings.warn(
+        f"Attributes of {len(late)} object(s) were changed by listeners while the flush was executing, after what it "
+        f"writes was decided; these changes are not written. Change other objects in before_flush instead",
+        SAWarning,
+        stacklevel=2,
+    )
+    state_module.commit_all_states(late)
+
+
+class _Work:
+    """What one relationship has to do in a flush."""
+
+    __slots__ = ("deleted", "saved")
+
+    def __init__(self) -> None:
+        self.saved: dict[Any, None] = {}
+        self.deleted: dict[Any, None] = {}
+
+
+class UnitOfWork:
+    """The objects of one flush, and what is known of them; listeners get it as ``flush_context``.
+
+    :param session: the Session that is flushed.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.transaction: Any = None
+        self.states: dict[Any, int] = {}
+        self.changes: dict[tuple[Dependency, Any], tuple[Change, bool]] = {}
+        self.row_switches: dict[Any, Any] = {}
+        self.spared: set[Any] = set()
+        self.cascaded: set[tuple[Any, str]] = set()
+        self._work: dict[Dependency, _Work] = {}
+        self._waiting: list[Any] = []
+        self._children: dict[Dependency, set[Any]] = {}
+        self._pairs: dict[Any, set[tuple[Any, Any]]] = {}
+        self._post_updates: dict[Task, dict[Any, set[Any]]] = {}
+        self._to_load: list[tuple[Any, frozenset[str]]] = []
+        self._connections: dict[Any, Connection] = {}
+        self._saves: dict[Any, list[Any]] = {}
+        self._deletes: dict[Any, list[Any]] = {}
+
+    # -- gather ------------------------------------------------------------------------------
+
+    def gather(self, objects: Iterable[Any] | None = None) -> None:
+        """Collect what is new, changed and deleted in the Session, and all that these drag along.
+
+        :param objects: only these objects, where given.
+        """
+        session = self.session
+        wanted = None if objects is None else _states_of(objects)
+        deleted = session._deleted
+        manager = None
+        needs_parent = False
+        states, waiting = self.states, self._waiting
+        for state in [*session._new, *session.identity_map.modified]:
+            if (deleted and state in deleted) or (wanted is not None and state not in wanted):
+                continue
+            if state.manager is not manager:
+                manager = state.manager
+                needs_parent = _may_be_orphan(manager.mapper)
+            if needs_parent and orphaned(manager.mapper, state):
+                if state.ident is not None:
+                    self._delete_orphan(state)
+                    continue
+                if state.peek("orphaned"):
+                    session._expunge_states([state])
+                    continue
+            if state not in states:
+                states[state] = SAVE
+                waiting.append(state)
+        for state in list(deleted):
+            if wanted is None or state in wanted:
+                self.register(state, delete=True)
+        self._follow_relationships()
+
+    def _delete_orphan(self, state: Any) -> None:
+        self.register(state, delete=True)
+        for _, _, reached, _ in state.manager.mapper.cascade_iterator("delete", state):
+            self.register(reached, delete=True)
+
+    def register(
+        self,
+        state: Any,
+        delete: bool = False,
+        list_only: bool = False,
+        cancel_delete: bool = False,
+        operation: str | None = None,
+        prop: Any = None,
+    ) -> bool:
+        """Take an object into the flush.
+
+        :param delete: its row is to be deleted; else it is to be saved.
+        :param list_only: it takes part in relationships, but is not written itself.
+        :param cancel_delete: save it though a delete was registered before.
+        :param operation: what makes it take part, for a warning if it is not in this Session.
+        :param prop: the relationship by which it does.
+        :return: False if it does not belong to this Session.
+        """
+        known = self.states.get(state)
+        if known is None:
+            if not self.session._contains_state(state):
+                if operation is not None and not state._deleted:
+                    self.warn_of_stranger(state, operation, prop)
+                return False
+            if list_only:
+                self.states[state] = LISTED_DELETE if delete else LISTED_SAVE
+                return True
+            self.states[state] = DELETE if delete else SAVE
+            self._waiting.append(state)
+            return True
+        if list_only:
+            return True
+        wanted = known
+        if delete:
+            wanted = DELETE
+        elif cancel_delete or known == LISTED_SAVE:
+            wanted = SAVE
+        if wanted != known:
+            self.states[state] = wanted
+            self._waiting.append(state)
+        return True
+
+    def warn_of_stranger(self, state: Any, operation: str, prop: Any) -> None:
+        """Say that an object of another Session, or of none, is left out."""
+        warnings.warn(
+            f"A {state.class_.__name__} object that is not in this Session is part of {prop}; "
+            f"the {operation} along this relationship does not go on to it; add the object to the Session",
+            SAWarning,
+            stacklevel=2,
+        )
+
+    def _follow_relationships(self) -> None:
+        """Let the changed relationships of all objects bring in others, until none is new."""
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            saves: dict[Dependency, list[Any]] = {}
+            deletes: dict[Dependency, list[Any]] = {}
+            mapper = known = None
+            for state in waiting:
+                if state.manager.mapper is not mapper:
+                    mapper = state.manager.mapper
+                    known = dependencies_of(mapper)
+                status = self.states[state]
+                if status == DELETE:
+                    for dependency in known.all:
+                        deletes.setdefault(dependency, []).append(state)
+                elif status == SAVE and known.watched:
+                    committed = state.committed
+                    if not committed or known.watched.isdisjoint(committed):
+                        continue
+                    for dependency in known.concerned(state, committed):
+                        saves.setdefault(dependency, []).append(state)
+            for dependency, states in deletes.items():
+                self._work_of(dependency).deleted.update(dict.fromkeys(states))
+                dependency.gather_deletes(self, states)
+            for dependency, states in saves.items():
+                self._work_of(dependency).saved.update(dict.fromkeys(states))
+                dependency.gather_saves(self, states)
+
+    def _work_of(self, dependency: Dependency) -> _Work:
+        found = self._work.get(dependency)
+        if found is None:
+            found = self._work[dependency] = _Work()
+        return found
+
+    # -- what dependencies ask -----------------------------------------------------------------
+
+    def is_deleted(self, state: Any) -> bool:
+        """Tell whether this flush deletes an object."""
+        return self.states.get(state, SAVE) in (DELETE, LISTED_DELETE) or state in self.spared
+
+    def knows(self, state: Any) -> bool:
+        """Tell whether an object belongs to this Session."""
+        return state in self.states or self.session._contains_state(state)
+
+    def spare(self, state: Any) -> None:
+        """Leave the row of a deleted object alone: another object takes it over."""
+        self.spared.add(state)
+
+    def added_children(self, dependency: Dependency) -> set[Any]:
+        """The objects that came to any parent by a relationship."""
+        return self._children.setdefault(dependency, set())
+
+    def pairs_written(self, prop: Any) -> set[tuple[Any, Any]]:
+        """The pairs whose association row one direction of a relationship has written."""
+        return self._pairs.setdefault(prop, set())
+
+    def post_update(self, state: Any, pairs: Iterable[Pair], delete: bool = False) -> None:
+        """Have foreign key columns of an object written by an UPDATE of their own.
+
+        :param delete: before rows are deleted, rather than after all are saved.
+        """
+        task = Task("pre_update" if delete else "post_update", state.manager.mapper.base_mapper)
+        columns = self._post_updates.setdefault(task, {}).setdefault(state, set())
+        columns.update([pair.target for pair in pairs])
+
+    def load_after(self, states: Iterable[Any], keys: frozenset[str]) -> None:
+        """Have attributes loaded at the end of the flush, that ``eager_defaults`` wants and no RETURNING brought."""
+        self._to_load.extend([(state, keys) for state in states])
+
+    def connection(self, mapper: Any) -> Connection:
+        """Give the connection that a mapper's rows are written to."""
+        found = self._connections.get(mapper)
+        if found is None:
+            found = self._connections[mapper] = self.session.connection_for(mapper)
+        return found
+
+    # -- order ---------------------------------------------------------------------------------
+
+    def states_of(self, task: Task) -> list[Any]:
+        """The states that a step is for."""
+        kind, subject = task
+        if kind == "save":
+            return self._saves.get(subject, [])
+        if kind == "delete":
+            return self._deletes.get(subject, [])
+        if kind in ("link", "unlink"):
+            saved, deleted = self.parents_of(subject)
+            return saved if kind == "link" else deleted
+        return [subject]
+
+    def parents_of(self, dependency: Dependency) -> tuple[list[Any], list[Any]]:
+        """The saved parents that have changes in a relationship, and the deleted ones."""
+        work = self._work.get(dependency)
+        if work is None:
+            return [], []
+        states = self.states
+        return (
+            [state for state in work.saved if states[state] == SAVE],
+            [state for state in work.deleted if states[state] == DELETE],
+        )
+
+    def dependencies_within(self, cyclic: set[Task]) -> Iterator[Dependency]:
+        """The relationships between objects of tasks that depend on each other in a circle."""
+        bases = {task.subject for task in cyclic if task.kind in ("save", "delete")}
+        for dependency in self._work:
+            if dependency.parent_base in bases and dependency.target_base in bases and not dependency.post_update:
+                yield dependency
+
+    # -- execute -------------------------------------------------------------------------------
+
+    def execute(self) -> None:
+        """Write everything, in order."""
+        for state, status in self.states.items():
+            if status == SAVE:
+                self._saves.setdefault(state.manager.mapper.base_mapper, []).append(state)
+            elif status == DELETE:
+                self._deletes.setdefault(state.manager.mapper.base_mapper, []).append(state)
+        tasks: dict[Task, None] = {}
+        edges: list[tuple[Task, Task]] = []
+        for base in {**self._saves, **self._deletes}:
+            edges.append((Task("save", base), Task("delete", base)))
+        for dependency in self._work:
+            saved, deleted = self.parents_of(dependency)
+            if saved:
+                tasks[Task("link", dependency)] = None
+            if deleted:
+                tasks[Task("unlink", dependency)] = None
+            if saved or deleted:
+                edges.extend(dependency.task_edges(bool(saved), bool(deleted)))
+        for edge in edges:
+            tasks.update(dict.fromkeys(edge))
+        for task, states in batches(self, tasks, edges):
+            self._run(task, states)
+
+    def _run(self, task: Task, states: list[Any]) -> None:
+        kind, subject = task
+        if kind == "save":
+            persistence.save_states(self, subject, states)
+        elif kind == "delete":
+            persistence.delete_states(self, subject, states)
+        elif kind == "link":
+            subject.process_saves(self, states)
+        elif kind == "unlink":
+            subject.process_deletes(self, states)
+        else:
+            columns = self._post_updates.pop(task, None)
+            if columns:
+                persistence.post_update(self, subject, columns)
+
+    # -- finish --------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Tell the Session what has become of the objects."""
+        saved = [state for state, status in self.states.items() if status in (SAVE, LISTED_SAVE)]
+        deleted = [state for state, status in self.states.items() if status in (DELETE, LISTED_DELETE)]
+        if deleted:
+            self.session._remove_newly_deleted(deleted)
+        if saved:
+            self.session._register_persistent(saved)
+        for state, keys in self._to_load:
+            left = {key for key in keys if key not in state.dict}
+            if left:
+                load_scalars(state, left, PASSIVE_OFF)
+
+
+def _states_of(objects: Iterable[Any]) -> set[Any]:
+    """The states of the objects that a restricted flush is for.
+
+    :raises UnmappedInstanceError: if one is not mapped.
+    """
+    found = set()
+    for obj in objects:
+        try:
+            found.add(instance_state(obj))
+        except (AttributeError, KeyError):
+            raise UnmappedInstanceError(obj) from None
+    return found
+
+
+def _may_be_orphan(mapper: Any) -> bool:
+    """Tell whether any relationship leads to the class with ``delete-orphan``."""
+    return any(one.orphan_parents for one in mapper.iterate_to_root())
+
+
+# -- dependencies of a mapper ------------------------------------------------------------------
+
+
+class Dependencies:
+    """The relationships that concern a flush of objects of one mapper.
+
+    :param mapper: a configured mapper.
+    """
+
+    def __init__(self, mapper: Any) -> None:
+        self.property_count = len(mapper.props)
+        self.mapper = mapper
+        self.all = tuple(
+            dependency_for(prop)
+            for prop in mapper.relationship_props
+            if not prop.viewonly and prop.direction is not None
+        )
+        self.by_key: dict[str, tuple[Dependency, ...]] = {}
+        for dependency in self.all:
+            for key in dependency.watched_keys:
+                self.by_key[key] = (*self.by_key.get(key, ()), dependency)
+        self.key_keys = frozenset(mapper.pk_keys)
+        self.watched = frozenset(self.by_key) | self.key_keys
+        self._incoming: tuple[int, tuple[Dependency, ...]] | None = None
+
+    def concerned(self, state: Any, committed: dict[str, Any]) -> list[Dependency]:
+        """The relationships that the changes of one object concern."""
+        found: dict[Dependency, None] = {}
+        for key in committed:
+            for dependency in self.by_key.get(key, ()):
+                if dependency.key == key or state.ident is not None:
+                    found[dependency] = None
+        if state.ident is not None and not self.key_keys.isdisjoint(committed):
+            found.update(dict.fromkeys(self.incoming()))
+        return list(found)
+
+    def incoming(self) -> tuple[Dependency, ...]:
+        """The many-to-ones that lead to this class and have no other direction that would update them."""
+        mappers = list(self.mapper.registry.mappers)
+        if self._incoming is None or self._incoming[0] != len(mappers):
+            family = set(self.mapper.iterate_to_root())
+            found = [
+                _switch_for(prop)
+                for mapper in mappers
+                for prop in mapper.relationship_props
+                if prop.parent is mapper
+                and prop.direction is MANYTOONE
+                and not prop.viewonly
+                and prop.mapper in family
+                and KeySwitch.concerns(prop)
+            ]
+            self._incoming = len(mappers), tuple(found)
+        return self._incoming[1]
+
+
+_KINDS = {ONETOMANY: OneToMany, MANYTOONE: ManyToOne, MANYTOMANY: ManyToMany}
+
+_of_mapper: WeakKeyDictionary[Any, Dependencies] = WeakKeyDictionary()
+_of_property: WeakKeyDictionary[Any, Dependency] = WeakKeyDictionary()
+_switches: WeakKeyDictionary[Any, Dependency] = WeakKeyDictionary()
+
+
+def dependencies_of(mapper: Any) -> Dependencies:
+    """Give the dependencies of a mapper, made when asked for first."""
+    found = _of_mapper.get(mapper)
+    if found is None or found.property_count != len(mapper.props):
+        found = _of_mapper[mapper] = Dependencies(mapper)
+    return found
+
+
+def dependency_for(prop: Any) -> Dependency:
+    """Give the dependency of a relationship, made when asked for first."""
+    found = _of_property.get(prop)
+    if found is None:
+        found = _of_property[prop] = _KINDS[prop.direction](prop)
+    return found
+
+
+def _switch_for(prop: Any) -> Dependency:
+    found = _switches.get(prop)
+    if found is None:
+        found = _switches[prop] = KeySwitch(prop)
+    return found

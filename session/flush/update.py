@@ -1,0 +1,433 @@
+"""UPDATEs: only columns whose values differ from what was loaded, in the order of the primary key.
+
+In come persistent states; out go UPDATEs, neighbours that set the same columns in one
+``executemany()``.  Most rows are made by the loop in ``gather``; those with a version counter, a
+changed primary key, SQL among their values or a row switch are worked out here one by one.
+A row count that is not what it should be raises ``StaleDataError``.
+Next on the way: ``core/driver.py``, which runs the statements.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SAWarning
+
+from session._accel import gather
+from session.constants import NO_VALUE, PASSIVE_OFF
+from session.core import capabilities
+from session.core.driver import driver_for
+from session.exc import FlushError, StaleDataError
+from session.flush.defaults import DefaultContext
+from session.flush.plans import Prepared, key_criteria, key_names
+from session.flush.recipes import MapperRecipe, TableRecipe, recipe_of
+
+__all__ = ["check_row_count", "current_version", "update_columns", "update_rows"]
+
+
+class UpdateShape:
+    """An UPDATE of certain columns of a table.
+
+    A row of it holds the new values in the order of the columns, those made by ``onupdate=``, the
+    new version, the primary key, the version before.
+
+    :param recipe: says how the table is written.
+    :param mask: bits of the columns that are set.
+    :param sets_version: a new version is written too.
+    :param checks_version: the row must have the version that was loaded.
+    """
+
+    def __init__(self, recipe: TableRecipe, mask: int, sets_version: bool, checks_version: bool) -> None:
+        self.recipe = recipe
+        table = recipe.table
+        columns = list(recipe.columns_of_mask(mask))
+        keys = list(recipe.keys_of_mask(mask))
+        self.value_count = len(columns)
+        self.on_update = [entry for entry in recipe.on_update if entry[0] not in columns]
+        columns += [entry[0] for entry in self.on_update]
+        keys += [entry[1] for entry in self.on_update]
+        if sets_version:
+            columns.append(recipe.version_column)
+            keys.append(str(recipe.version_key))
+        self.places = [(keys[number], number) for number in range(self.value_count, len(keys))]
+        self.column_names = [column.key for column in columns]
+        criteria = list(recipe.key_columns)
+        if checks_version:
+            criteria.append(recipe.version_column)
+        self.checks_version = checks_version
+        names = key_names(table, criteria)
+        binds = [bindparam(name, type_=column.type) for name, column in zip(names, criteria, strict=True)]
+        statement: Any = update(table).where(*key_criteria(criteria, binds))
+        self.made_elsewhere = [pair for pair in recipe.made_on_update if pair[0] not in columns]
+        if checks_version and not sets_version and recipe.version_key not in keys:
+            pair = (recipe.version_column, str(recipe.version_key))
+            if pair not in self.made_elsewhere:
+                self.made_elsewhere.append(pair)
+        eager = recipe.mapper.eager_defaults is True
+        self.fetched = [pair for pair in self.made_elsewhere if eager or pair[0] is recipe.version_column]
+        all_names = [*self.column_names, *names]
+        self.plain = Prepared(statement, all_names, self.column_names)
+        self.returning: Prepared | None = None
+        if self.fetched:
+            returning = statement.returning(*[column for column, _ in self.fetched])
+            self.returning = Prepared(returning, all_names, self.column_names)
+
+
+class _Worked(NamedTuple):
+    """An UPDATE that was worked out for one object."""
+
+    mask: int
+    row: tuple[Any, ...]
+    sets_version: bool
+    checks_version: bool
+    expressions: dict[Any, Any]
+
+
+def update_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[tuple[Any, list[Any]]]) -> None:
+    """Update the rows of one table, where there is anything to update.
+
+    :param uow: the flush.
+    :param connection: the connection that the flush writes to.
+    :param groups: pairs of mapper and its states, in order.
+    :raises StaleDataError: if another number of rows was matched.
+    :raises FlushError: if an object's primary key was set to ``None``.
+    SQL: one UPDATE for neighbours that set the same columns, one for each row with SQL expressions
+    or values that the database has to return.
+    """
+    shape: UpdateShape | None = None
+    states: list[Any] = []
+    rows: list[Any] = []
+
+    def put(state_shape: UpdateShape, more_states: list[Any], more_rows: list[Any]) -> None:
+        nonlocal shape, states, rows
+        if state_shape is shape:
+            states += more_states
+            rows += more_rows
+            return
+        finish()
+        shape, states, rows = state_shape, more_states, more_rows
+
+    def finish() -> None:
+        nonlocal shape
+        if shape is not None:
+            done, shape = shape, None
+            _update_run(uow, connection, done, states, rows)
+
+    for mapper, members in groups:
+        recipe = recipe_of(mapper).table(table)
+        if recipe.equated:
+            _carry_keys_over(recipe, members)
+        if recipe.version_key is not None or uow.row_switches or uow.cascaded:
+            runs = [(gather.UNUSUAL, members, [])]
+        else:
+            runs = gather.gather_updates(
+                members, recipe.update_by_key, recipe.keys_of_mask, recipe.key_positions, recipe.unusual_keys
+            )
+        for mask, run_states, run_rows in runs:
+            if mask != gather.UNUSUAL:
+                put(_shape_of(recipe, mask, False, False), run_states, run_rows)
+                continue
+            for state in run_states:
+                worked = _work_out(uow, recipe, state)
+                if worked is None:
+                    continue
+                if worked.expressions:
+                    finish()
+                    _update_expressions(uow, connection, recipe, state, worked)
+                    continue
+                state_shape = _shape_of(recipe, worked.mask, worked.sets_version, worked.checks_version)
+                put(state_shape, [state], [worked.row])
+    finish()
+
+
+def _shape_of(recipe: TableRecipe, mask: int, sets_version: bool, checks_version: bool) -> UpdateShape:
+    key = (mask, sets_version, checks_version)
+    found = recipe.update_shapes.get(key)
+    if found is None:
+        found = recipe.update_shapes[key] = UpdateShape(recipe, mask, sets_version, checks_version)
+    return found  # type: ignore[no-any-return]
+
+
+def _carry_keys_over(recipe: TableRecipe, states: list[Any]) -> None:
+    """Joined inheritance: give a changed key of the parent table to the attribute of this table's column."""
+    for state in states:
+        committed = state.committed
+        if not committed:
+            continue
+        for source, target in recipe.equated:
+            if source != target and source in committed:
+                dict_ = state().__dict__
+                if source in dict_ and dict_.get(target) != dict_[source]:
+                    state.manager[target].impl.set(state, dict_, dict_[source], None)
+
+
+# -- one object ------------------------------------------------------------------------------
+
+
+def _work_out(uow: Any, recipe: TableRecipe, state: Any) -> _Worked | None:
+    """Work out the UPDATE of one object, ``None`` if it needs none."""
+    dict_ = state().__dict__
+    replaced = uow.row_switches.get(state)
+    committed = state.committed or {}
+    mask = 0
+    expressions: dict[Any, Any] = {}
+    criteria: list[Any] = []
+    for key in dict_ if replaced is not None else committed:
+        found = recipe.update_by_key.get(key)
+        if found is None or key in recipe.key_keys:
+            continue
+        bit, compare = found
+        value = dict_.get(key)
+        if gather.is_expression(value):
+            expressions[recipe.columns[bit.bit_length() - 1][0]] = value
+            continue
+        old = committed.get(key, NO_VALUE) if replaced is None else NO_VALUE
+        if old is not NO_VALUE and (value is old or (value == old if compare is None else compare(value, old))):
+            continue
+        mask |= bit
+    for number, key in enumerate(recipe.key_keys):
+        old, new = _key_values(recipe, state, dict_, number, key)
+        if old != new and replaced is None:
+            if (not recipe.is_root and recipe.mapper.passive_updates) or (state, key) in uow.cascaded:
+                old = new
+            else:
+                mask |= recipe.update_by_key[key][0]
+        if old is None:
+            raise FlushError(
+                f"Can't update {recipe.table.name}: {recipe.key_columns[number]}, part of the primary key of the "
+                f"{state.class_.__name__} object, is None; a persistent object must keep a value there",
+                state=state,
+            )
+        criteria.append(old)
+
+    sets_version = checks_version = False
+    new_version: list[Any] = []
+    if recipe.version_key is not None:
+        key = recipe.version_key
+        if not mask and not expressions and not _has_net_change(recipe.owner, state, dict_):
+            return None
+        old = current_version(replaced if replaced is not None else state, key)
+        if replaced is not None:
+            mask &= ~recipe.update_by_key[key][0]
+        if old is not None:
+            checks_version = True
+            criteria.append(old)
+        if recipe.version_generator is not None and not mask & recipe.update_by_key[key][0]:
+            sets_version = True
+            new_version.append(recipe.version_generator(old))
+        elif not mask and not expressions:
+            return None
+    elif not mask and not expressions:
+        return None
+    values = [dict_.get(key) for key in recipe.keys_of_mask(mask)]
+    return _Worked(mask, (*values, *new_version, *criteria), sets_version, checks_version, expressions)
+
+
+def _key_values(recipe: TableRecipe, state: Any, dict_: dict[str, Any], number: int, key: str) -> tuple[Any, Any]:
+    """The value of a key column in the row as it is, and as it is to be."""
+    ident = state.ident
+    if ident is None:
+        value = dict_.get(key)
+        return value, value
+    positions = recipe.key_positions
+    old = ident if positions is None else ident[positions[number]]
+    return old, dict_.get(key, old)
+
+
+def current_version(state: Any, key: str) -> Any:
+    """The version that the row had when it was loaded."""
+    dict_ = state.dict
+    committed = state.committed
+    if committed is not None and committed.get(key, NO_VALUE) is not NO_VALUE:
+        return committed[key]
+    value = state.manager[key].impl.get(state, dict_, PASSIVE_OFF)
+    return value
+
+
+def _has_net_change(owner: MapperRecipe, state: Any, dict_: dict[str, Any]) -> bool:
+    """Tell whether a column attribute in any of the object's tables differs from what was loaded."""
+    committed = state.committed
+    if state.ident is None:
+        return True
+    if not committed:
+        return False
+    for table in owner.tables:
+        by_key = owner.table(table).update_by_key
+        for key, old in committed.items():
+            if key in by_key:
+                value = dict_.get(key)
+                if gather.is_expression(value) or old is NO_VALUE:
+                    return True
+                compare = by_key[key][1]
+                if not (value == old if compare is None else compare(value, old)):
+                    return True
+    return False
+
+
+# -- running ---------------------------------------------------------------------------------
+
+
+def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: list[Any], rows: list[Any]) -> None:
+    """Run the UPDATE of rows that set the same columns, and give the objects what was made for them."""
+    recipe = shape.recipe
+    if shape.on_update:
+        rows = _with_on_update(connection, shape, rows)
+    can = capabilities.of(connection.dialect)
+    driver = driver_for(connection)
+    fetched: list[tuple[Any, str]] = []
+    if shape.returning is not None and can.update_returning:
+        fetched = shape.fetched
+        plan, arranged = shape.returning.arrange(connection, rows)
+        found = [outcome.row for outcome in driver.execute_each(plan, arranged)]
+        matched = sum(row is not None for row in found)
+        check_row_count("UPDATE", recipe.table, len(rows), matched)
+        gather.assign_columns(states, found, [key for _, key in fetched], plan.processors)
+    else:
+        plan, arranged = shape.plain.arrange(connection, rows)
+        one_by_one = len(rows) == 1 or (shape.checks_version and not can.sane_multi_rowcount)
+        if one_by_one:
+            counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
+            matched = sum(counts) if min(counts) >= 0 else -1
+        else:
+            matched = driver.executemany(plan, arranged)
+        if can.sane_rowcount and (one_by_one or can.sane_multi_rowcount):
+            check_row_count("UPDATE", recipe.table, len(rows), matched)
+        elif shape.checks_version:
+            warnings.warn(
+                f"{connection.dialect.name} does not tell how many rows an UPDATE has matched; "
+                f"the version of {recipe.table.name} cannot be verified",
+                SAWarning,
+                stacklevel=2,
+            )
+    if shape.places:
+        gather.write_back(states, rows, shape.places)
+    _forget_made(uow, states, shape, fetched)
+    if shape.places or fetched:
+        _tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
+
+
+def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any]) -> list[Any]:
+    """Put the values of ``onupdate=`` into the rows, after the values that are set."""
+    count = shape.value_count
+    context = DefaultContext(connection, False)
+    made = []
+    for row in rows:
+        extra = []
+        for _, _, is_function, default in shape.on_update:
+            if is_function:
+                context.begin_named(shape.column_names, [*row[:count], *extra])
+                extra.append(default(context))
+            else:
+                extra.append(default)
+        made.append((*row[:count], *extra, *row[count:]))
+    return made
+
+
+def _forget_made(uow: Any, states: list[Any], shape: UpdateShape, fetched: Sequence[tuple[Any, str]]) -> None:
+    """Expire what the database has changed and the UPDATE has not brought back."""
+    if not shape.made_elsewhere:
+        return
+    left = frozenset(key for _, key in shape.made_elsewhere).difference([key for _, key in fetched])
+    if left:
+        gather.expire_keys(states, left)
+        if shape.fetched:
+            uow.load_after(states, left.intersection([key for _, key in shape.fetched]))
+
+
+def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, state: Any, worked: _Worked) -> None:
+    """Update one row that has SQL among its values; Core compiles (and caches) the statement."""
+    shape = _shape_of(recipe, worked.mask, worked.sets_version, worked.checks_version)
+    row = _with_on_update(connection, shape, [worked.row])[0] if shape.on_update else worked.row
+    count = len(shape.column_names)
+    criteria = list(recipe.key_columns)
+    if worked.checks_version:
+        criteria.append(recipe.version_column)
+    values = {recipe.table.c[name]: value for name, value in zip(shape.column_names, row[:count], strict=True)}
+    for column, expression in worked.expressions.items():
+        values[column] = expression
+    result = connection.execute(update(recipe.table).where(*key_criteria(criteria, row[count:])).values(values))
+    if capabilities.of(connection.dialect).sane_rowcount:
+        check_row_count("UPDATE", recipe.table, 1, result.rowcount)
+    if shape.places:
+        own = [
+            (key, number)
+            for key, number in shape.places
+            if recipe.table.c[shape.column_names[number]] not in worked.expressions
+        ]
+        gather.write_back([state], [row], own)
+    made = frozenset(recipe.key_of[column] for column in worked.expressions)
+    gather.expire_keys([state], made)
+    _forget_made(uow, [state], shape, ())
+    if recipe.mapper.eager_defaults is True:
+        uow.load_after([state], made)
+
+
+def check_row_count(verb: str, table: Any, expected: int, matched: int) -> None:
+    """Refuse to go on when a statement has matched another number of rows than it was for.
+
+    :param matched: as the driver told; -1 if it could not tell.
+    :raises StaleDataError: if they differ.
+    """
+    if matched >= 0 and matched != expected:
+        raise StaleDataError(
+            f"The {verb} of table {table.name!r} was for {expected} row(s) and has matched {matched}: rows were "
+            f"changed or deleted by somebody else since they were loaded; roll back, load them again and retry",
+            table=table,
+            expected=expected,
+            matched=matched,
+        )
+
+
+def _tell_refreshed(uow: Any, states: list[Any], keys: Sequence[str]) -> None:
+    for state in states:
+        for listener in state.manager.dispatch.refresh_flush:
+            listener(state, uow, keys)
+
+
+# -- columns by themselves -------------------------------------------------------------------
+
+
+def update_columns(
+    uow: Any, connection: Connection, mapper: Any, entries: Sequence[tuple[Any, frozenset[Any]]]
+) -> None:
+    """Write certain columns of rows that exist already: foreign keys of ``post_update`` relationships.
+
+    :param mapper: the mapper whose tables the columns are in.
+    :param entries: pairs of a state and its columns.
+    :raises StaleDataError: if another number of rows was matched.
+    SQL: UPDATE of these columns (and of those with ``onupdate=``) by primary key.
+    """
+    recipe_owner = recipe_of(mapper)
+    for table in recipe_owner.tables:
+        run: tuple[UpdateShape, list[Any], list[Any]] | None = None
+        for state, columns in entries:
+            recipe = recipe_of(state.manager.mapper).table(table)
+            mask = 0
+            dict_ = state().__dict__
+            for column in columns:
+                key = recipe.key_of.get(column)
+                if key is not None:
+                    mask |= recipe.update_by_key[key][0]
+            if not mask:
+                continue
+            sets_version = recipe.version_key is not None and recipe.version_generator is not None
+            values = [dict_.get(key) for key in recipe.keys_of_mask(mask)]
+            keys = [_key_values(recipe, state, dict_, number, key)[1] for number, key in enumerate(recipe.key_keys)]
+            if recipe.version_key is not None:
+                version = state.manager[recipe.version_key].impl.get(state, dict_, PASSIVE_OFF)
+                if sets_version:
+                    values.append(recipe.version_generator(version))  # type: ignore[misc]
+                keys.append(version)
+            shape = _shape_of(recipe, mask, sets_version, recipe.version_key is not None)
+            if run is None or run[0] is not shape:
+                if run is not None:
+                    _update_run(uow, connection, *run)
+                run = (shape, [], [])
+            run[1].append(state)
+            run[2].append((*values, *keys))
+        if run is not None:
+            _update_run(uow, connection, *run)

@@ -1,0 +1,461 @@
+"""Objects coming into a Session, moving through their states, and leaving it.
+
+A *pending* object stands in ``_new``, one marked for deletion in ``_deleted`` (both from state to object,
+so that nothing is collected before its flush); persistent ones are held weakly by ``identity_map``.  The
+flush reports back here what became of them.  Next on the way: ``snapshot.py``, which undoes all of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sqlalchemy.exc import InvalidRequestError, SAWarning
+
+from session._accel import state as state_loops
+from session.exc import FlushError
+from session.instrument.base import instance_state, state_label
+from session.snapshot import filed
+
+if TYPE_CHECKING:
+    from session.transaction import SessionTransaction
+
+__all__ = ["LifeCycle"]
+
+
+class LifeCycle:
+    """What a Session knows of its objects' lives."""
+
+    identity_map: Any
+    dispatch: Any
+    hash_key: int
+    _new: dict[Any, Any]
+    _deleted: dict[Any, Any]
+    _transaction: SessionTransaction | None
+    _insert_count: int
+    _warn_on_events: bool
+    _autobegin_t: Callable[..., SessionTransaction]
+
+    # -- coming in -----------------------------------------------------------------------------
+
+    def add(self, instance: Any, *, _warn: bool = True) -> None:
+        """Put an object into the Session, with everything that its ``save-update`` cascades reach.
+
+        A transient object becomes pending and is inserted by the next flush; a detached one becomes
+        persistent.  One that is marked for deletion is not deleted after all.
+
+        :param instance: an object of a mapped class.
+        :raises UnmappedInstanceError: the class is not mapped.
+        :raises InvalidRequestError: it is in another Session; or this one has another object of the same
+            key; or its row was deleted.
+        """
+        if _warn and self._warn_on_events:
+            self._flush_warning("Session.add()")
+        self._save_or_update_state(instance_state(instance))
+
+    def add_all(self, instances: Iterable[Any]) -> None:
+        """Put many objects into the Session, as :meth:`add` does with each, in their order.
+
+        :param instances: objects of mapped classes.
+        """
+        if self._warn_on_events:
+            self._flush_warning("Session.add_all()")
+        dispatch = self.dispatch
+        if dispatch.before_attach or dispatch.after_attach or dispatch.transient_to_pending:
+            for instance in instances:
+                self._save_or_update_state(instance_state(instance))
+            return
+        self._autobegin_t()
+        new, home, count = self._new, self.identity_map, self._insert_count
+        cascading: dict[Any, tuple[str, ...]] = {}
+        try:
+            for instance in instances:
+                state = instance_state(instance)
+                manager = state.manager
+                keys = cascading.get(manager)
+                if keys is None:
+                    keys = cascading[manager] = _keys_that_cascade(manager.mapper)
+                if state.home is not None or state.ident is not None or _reaches_others(state, instance, keys):
+                    self._insert_count = count
+                    self._save_or_update_state(state)
+                    count = self._insert_count
+                    continue
+                count += 1
+                state.insert_order = count
+                state.home = home
+                state.strong = instance
+                new[state] = instance
+        finally:
+            self._insert_count = count
+
+    def _save_or_update_state(self, state: Any) -> None:
+        if state.extras is not None:
+            state.extras.pop("orphaned", None)
+        self._save_or_update_impl(state)
+        for _, _, reached, _ in state.manager.mapper.cascade_iterator(
+            "save-update", state, halt_on=self._contains_state
+        ):
+            self._save_or_update_impl(reached)
+
+    def _save_or_update_impl(self, state: Any) -> None:
+        if state.ident is None:
+            self._save_impl(state)
+        else:
+            self._update_impl(state)
+
+    def _save_impl(self, state: Any) -> None:
+        """Make an object without identity pending."""
+        obj = state()
+        if obj is None:
+            return
+        attach = self._before_attach(state, obj)
+        if state not in self._new:
+            self._new[state] = obj
+            self._insert_count += 1
+            state.insert_order = self._insert_count
+        if attach:
+            self._after_attach(state, obj)
+
+    def _update_impl(self, state: Any, revert_deletion: bool = False) -> None:
+        """Make an object with identity persistent; also one that was deleted, when a rollback says so."""
+        obj = state()
+        if obj is None:
+            return
+        was_deleted = state._deleted
+        if was_deleted and not revert_deletion:
+            raise InvalidRequestError(
+                f"Cannot add {state_label(state)}: its row has been deleted; "
+                "call make_transient() on it first to insert it as a new one"
+            )
+        attach = self._before_attach(state, obj)
+        self._deleted.pop(state, None)
+        if revert_deletion:
+            state._deleted = False
+            self.identity_map.replace(state)
+        else:
+            self.identity_map.add(state)
+        if attach:
+            self._after_attach(state, obj)
+        elif revert_deletion and was_deleted and self.dispatch.deleted_to_persistent:
+            self.dispatch.deleted_to_persistent(self, state)
+
+    def _before_attach(self, state: Any, obj: Any) -> bool:
+        """Check that the object may come into this Session.
+
+        :return: False if it is here already.
+        """
+        self._autobegin_t()
+        home = state.home
+        if home is self.identity_map:
+            return False
+        if home is not None:
+            if home.session() is not None:
+                raise InvalidRequestError(
+                    f"Cannot attach {state_label(state)} to Session {self.hash_key}: it belongs to Session "
+                    f"{home.session_id}; expunge it there first, or merge() it into this one"
+                )
+            state.detach()
+        if self.dispatch.before_attach:
+            self.dispatch.before_attach(self, state)
+        return True
+
+    def _after_attach(self, state: Any, obj: Any) -> None:
+        state.home = self.identity_map
+        pending = state.ident is None
+        if pending or state.modified:
+            state.strong = obj
+        dispatch = self.dispatch
+        if dispatch.after_attach:
+            dispatch.after_attach(self, state)
+        if pending:
+            if dispatch.transient_to_pending:
+                dispatch.transient_to_pending(self, state)
+        elif dispatch.detached_to_persistent:
+            dispatch.detached_to_persistent(self, state)
+
+    def enable_relationship_loading(self, obj: Any) -> None:
+        """Let an object that is not in the Session load its relationships through it.
+
+        The object is attached, but neither pending nor persistent; many-to-one and other relationships load
+        by the foreign keys and primary key that it holds, whoever set them.
+
+        :param obj: an object of a mapped class.
+        """
+        state = instance_state(obj)
+        attach = self._before_attach(state, obj)
+        state.extra("load_pending", lambda: True)
+        if attach:
+            state.home = self.identity_map
+            if self.dispatch.after_attach:
+                self.dispatch.after_attach(self, state)
+
+    # -- going to be deleted -------------------------------------------------------------------
+
+    def delete(self, instance: Any) -> None:
+        """Mark an object for deletion by the next flush, with what its ``delete`` cascades reach.
+
+        :param instance: a persistent or detached object.
+        :raises InvalidRequestError: it has no row (it is transient or pending).
+        """
+        if self._warn_on_events:
+            self._flush_warning("Session.delete()")
+        self._delete_impl(instance_state(instance), instance, head=True)
+
+    def delete_all(self, instances: Iterable[Any]) -> None:
+        """Mark many objects for deletion, as :meth:`delete` does with each.
+
+        :param instances: persistent or detached objects.
+        """
+        if self._warn_on_events:
+            self._flush_warning("Session.delete_all()")
+        for instance in instances:
+            self._delete_impl(instance_state(instance), instance, head=True)
+
+    def _delete_impl(self, state: Any, obj: Any, head: bool) -> None:
+        if state.ident is None:
+            if not head:
+                return
+            raise InvalidRequestError(
+                f"Cannot delete {state_label(state)}: it is not persisted; expunge() a pending object instead"
+            )
+        attach = self._before_attach(state, obj)
+        if state in self._deleted:
+            return
+        self.identity_map.add(state)
+        if attach:
+            self._after_attach(state, obj)
+        # found before the mark is set: walking a cascade may load, and loading may flush
+        reached = list(state.manager.mapper.cascade_iterator("delete", state)) if head else []
+        self._deleted[state] = obj
+        for other, _, other_state, _ in reached:
+            self._delete_impl(other_state, other, head=False)
+
+    # -- leaving -------------------------------------------------------------------------------
+
+    def expunge(self, instance: Any) -> None:
+        """Take an object out of the Session, with what its ``expunge`` cascades reach.
+
+        :param instance: an object of this Session.
+        :raises InvalidRequestError: it is not in this Session.
+        """
+        state = instance_state(instance)
+        if state.home is not self.identity_map:
+            raise InvalidRequestError(f"Cannot expunge {state_label(state)}: it is not present in this Session")
+        reached = state.manager.mapper.cascade_iterator("expunge", state)
+        self._expunge_states([state, *[other for _, _, other, _ in reached]])
+
+    def expunge_all(self) -> None:
+        """Take all objects out of the Session; changes that were not flushed are forgotten by it."""
+        states = [*filed(self.identity_map), *self._new]
+        self._new.clear()
+        self._deleted.clear()
+        self._detach_states(states)
+
+    def _expunge_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
+        states = list(states)
+        new, deleted = self._new, self._deleted
+        for state in states:
+            if state in new:
+                del new[state]
+            elif state in deleted:
+                del deleted[state]
+            elif state._deleted and self._transaction is not None:
+                for level in self._transaction._lineage():
+                    level.snapshot.deleted.pop(state, None)
+        self._detach_states(states, to_transient)
+
+    def _detach_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
+        """Part with states; the life-cycle events tell what each was and is now."""
+        home, dispatch = self.identity_map, self.dispatch
+        for state in states:
+            if state.home is not home:
+                continue
+            if state.ident is None:
+                listeners = dispatch.pending_to_transient
+            elif state._deleted:
+                listeners = dispatch.deleted_to_detached
+            elif to_transient:
+                listeners = dispatch.persistent_to_transient
+            else:
+                listeners = dispatch.persistent_to_detached
+            obj = state()
+            state.detach()
+            if to_transient:
+                state.reset_identity()
+                state.expired = False
+                state.expired_keys = None
+            if listeners and obj is not None:
+                listeners(self, state)
+
+    # -- where an object stands ----------------------------------------------------------------
+
+    def _contains_state(self, state: Any) -> bool:
+        return state in self._new or self.identity_map.contains_state(state)
+
+    def _validate_persistent(self, state: Any) -> None:
+        if not self.identity_map.contains_state(state):
+            raise InvalidRequestError(
+                f"{state_label(state)} is not persistent within this Session; flush it, or add() it first"
+            )
+
+    def _flush_warning(self, operation: str) -> None:
+        warnings.warn(
+            f"{operation} in a listener that runs while the flush is writing: the flush may not see it; "
+            "use before_flush, or SQL on the connection that the listener is given",
+            SAWarning,
+            stacklevel=3,
+        )
+
+    # -- reports of the flush ------------------------------------------------------------------
+
+    def _register_altered(self, states: Iterable[Any]) -> None:
+        """Note in the transaction whose rows were written, for a rollback."""
+        transaction = self._transaction
+        if transaction is None:
+            return
+        snapshot, new = transaction.snapshot, self._new
+        if snapshot.dirty is None:
+            if new:
+                snapshot.note_new([state for state in states if state in new])
+            return
+        fresh = []
+        for state in states:
+            if state in new:
+                fresh.append(state)
+            else:
+                snapshot.dirty[state] = None
+        snapshot.note_new(fresh)
+
+    def _register_persistent(self, states: Iterable[Any]) -> None:
+        """File states whose rows were inserted or updated under the primary keys that they have now.
+
+        :raises FlushError: an object has no primary key after its INSERT.
+        """
+        states = list(states)
+        home = self.identity_map
+        manager: Any = None
+        keys: tuple[str, ...] = ()
+        shelf: dict[Any, Any] = {}
+        alone = False
+        for state in states:
+            obj = state()
+            if obj is None:
+                continue
+            values = obj.__dict__
+            if state.manager is not manager:
+                manager = state.manager
+                keys = manager.mapper.pk_keys
+                alone = not manager.composite_key
+                shelf = home.shelf(manager.identity_class)
+            ident = _identity_of(state, values, keys, alone)
+            before = state.ident
+            if before is None and state.identity_token is None and ident not in shelf:
+                state.ident = ident
+                state.home = home
+                state.shelf = shelf
+                shelf[ident] = state
+                continue
+            if before is None:
+                state.ident = ident
+            elif before != ident:
+                former = state.key
+                home.discard(state)
+                state.ident = ident
+                if self._transaction is not None:
+                    self._transaction.snapshot.note_switch(state, former, state.key)
+            elif state.shelf is not None:
+                continue
+            self._replace_in_map(state, keys, alone)
+        state_loops.commit_all_states(states)
+        self._register_altered(states)
+        self._leave_new(states)
+
+    def _replace_in_map(self, state: Any, keys: tuple[str, ...], alone: bool) -> None:
+        displaced = self.identity_map.replace(state)
+        other = None if displaced is None else displaced()
+        if other is None:
+            return
+        values = other.__dict__
+        theirs = values.get(keys[0]) if alone else tuple([values.get(key) for key in keys])
+        if theirs == state.ident:
+            warnings.warn(
+                f"The flush of {state_label(state)} found another object under its key and takes its place; "
+                "look for a listener that loads or adds it during the flush",
+                SAWarning,
+                stacklevel=2,
+            )
+
+    def _leave_new(self, states: list[Any]) -> None:
+        new = self._new
+        if not new:
+            return
+        listeners = self.dispatch.pending_to_persistent
+        if listeners:
+            for state in states:
+                if state in new:
+                    listeners(self, state)
+        if len(new) == len(states):
+            # the usual case, without a look-up for each
+            if all(map(new.__contains__, states)):
+                new.clear()
+                return
+        for state in states:
+            new.pop(state, None)
+
+    def _remove_newly_deleted(self, states: Iterable[Any]) -> None:
+        """Take states out of the identity map whose rows were deleted; a rollback brings them back."""
+        listeners = self.dispatch.persistent_to_deleted
+        transaction, home = self._transaction, self.identity_map
+        for state in states:
+            obj = state()
+            if transaction is not None and obj is not None:
+                transaction.snapshot.deleted[state] = obj
+            home.discard(state)
+            self._deleted.pop(state, None)
+            state._deleted = True
+            if listeners and obj is not None:
+                listeners(self, state)
+
+
+def _keys_that_cascade(mapper: Any) -> tuple[str, ...]:
+    return tuple(prop.key for prop in mapper.relationships if prop.cascade.save_update)
+
+
+def _reaches_others(state: Any, instance: Any, keys: tuple[str, ...]) -> bool:
+    """True if a cascade from the object may find something, loaded or queued."""
+    if not keys:
+        return False
+    values = instance.__dict__
+    for key in keys:
+        if key in values:
+            return True
+    return state.extras is not None and bool(state.peek("pending"))
+
+
+def _identity_of(state: Any, values: dict[str, Any], keys: tuple[str, ...], alone: bool) -> Any:
+    """The primary key that an object holds: its value, or a tuple of several."""
+    if alone:
+        ident = values.get(keys[0])
+        if ident is None:
+            ident = state.ident
+            if ident is None or keys[0] in values:
+                _without_key(state)
+        return ident
+    if state.ident is not None and not all(key in values for key in keys):
+        return state.ident
+    ident = tuple([values.get(key) for key in keys])
+    if None in ident and (
+        not getattr(state.manager.mapper, "allow_partial_pks", True) or all(value is None for value in ident)
+    ):
+        _without_key(state)
+    return ident
+
+
+def _without_key(state: Any) -> NoReturn:
+    columns = ", ".join(str(column) for column in state.manager.mapper.primary_key)
+    raise FlushError(
+        f"{state_label(state)} has a NULL identity key after its INSERT: no value came for {columns}. Set it before "
+        "the flush, or see that the table and the column (integer, autoincrement, a default) let the database make one",
+        state=state,
+    )

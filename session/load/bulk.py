@@ -1,0 +1,482 @@
+"""Rows by attribute name, written in bulk: no objects, no unit of work.
+
+In: dictionaries.  Neighbours with the same keys go out as one batch, straight to the driver where Python has
+no default to fill in and no SQL expression stands among the values; through Core otherwise.  Classes over
+several tables are written table by table, the base first.  Next on the way: ``core/driver.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import ClauseElement, bindparam, insert, update
+from sqlalchemy.exc import InvalidRequestError
+
+from session.core import capabilities, selects
+from session.core.driver import driver_for
+from session.core.plan import PlanCache, plan_for
+from session.exc import StaleDataError
+from session.instrument.base import instance_state
+from session.load.dml_plugin import plain_statement
+
+__all__ = [
+    "bulk_insert_mappings",
+    "bulk_save_objects",
+    "bulk_update_mappings",
+    "insert_rows",
+    "update_rows",
+]
+
+Row = Mapping[str, Any]
+
+KEY = "_key_"
+SET = "_set_"
+
+_plans: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _cached(connection: Any, key: Any) -> tuple[Any, Any]:
+    """Give the plan under a key for a connection's dialect, and the cache it belongs into."""
+    dialect = connection.dialect
+    cache = _plans.get(dialect)
+    if cache is None:
+        cache = _plans[dialect] = PlanCache(500)
+    return cache.get(key), cache
+
+
+def _schema_names(connection: Any) -> Any:
+    return connection.get_execution_options().get("schema_translate_map")
+
+
+def _columns(mapper: Any, table: Any) -> dict[str, Any]:
+    """Give the columns of a table by attribute key."""
+    return {key: column for column, key in mapper.columns_of_table[table]}
+
+
+def _has_expressions(rows: Sequence[Sequence[Any]]) -> bool:
+    """Tell whether SQL expressions stand among values."""
+    for column in zip(*rows, strict=True):
+        for kind in set(map(type, column)):
+            if issubclass(kind, ClauseElement) or hasattr(kind, "__clause_element__"):
+                return True
+    return False
+
+
+def _picker(keys: Sequence[str]) -> Any:
+    """Give the function that makes a tuple of a dictionary's values."""
+    if len(keys) == 1:
+        key = keys[0]
+        return lambda row: (row[key],)
+    return itemgetter(*keys) if keys else (lambda row: ())
+
+
+def _batches(
+    rows: Sequence[Row], known: frozenset[str], drop_nulls: frozenset[str]
+) -> Iterator[tuple[list[str], list[Row]]]:
+    """Split rows where their keys change.
+
+    :param known: keys that count.
+    :param drop_nulls: keys that a row has not where its value is ``None``.
+    """
+    batch: list[Row] = []
+    keys: list[str] = []
+    plain_keys: Any = None
+    for row in rows:
+        if plain_keys is not None and row.keys() == plain_keys and None not in row.values():
+            batch.append(row)
+            continue
+        present = [key for key in row if key in known and (row[key] is not None or key not in drop_nulls)]
+        if set(present) != set(keys) or not batch:
+            if batch:
+                yield keys, batch
+            batch, keys = [], present
+        plain_keys = row.keys() if len(present) == len(row) and drop_nulls else None
+        batch.append(row)
+    if batch:
+        yield keys, batch
+
+
+def insert_rows(
+    connection: Any,
+    mapper: Any,
+    rows: Sequence[Row],
+    *,
+    statement: Any = None,
+    returning: Sequence[Any] = (),
+    render_nulls: bool = False,
+    options: Mapping[str, Any] | None = None,
+    keep_keys: bool = False,
+) -> list[Any]:
+    """Insert rows given by attribute name.
+
+    :param connection: a Core connection.
+    :param mapper: the mapper of the class.
+    :param rows: dictionaries; other keys than those of column attributes are passed over.
+    :param statement: the ``insert()`` that the rows were given to, with values, prefixes and the like.
+    :param returning: columns whose values are wanted.
+    :param render_nulls: ``None`` is written as NULL, rather than left to the column's default.
+    :param options: execution options for Core.
+    :param keep_keys: put generated primary keys into the rows, which must be mutable.
+    :return: a tuple per row, of the ``returning`` columns.
+    """
+    rows = _with_discriminator(mapper, rows, keep_keys)
+    tables = mapper.sorted_tables
+    if len(tables) == 1 and not keep_keys:
+        return _insert_table(
+            connection, mapper, tables[0], rows, statement, list(returning), render_nulls, options or {}
+        )
+    if not keep_keys:
+        rows = [dict(row) for row in rows]
+    found: list[dict[Any, Any]] = [{} for _ in rows]
+    for number, table in enumerate(tables):
+        wanted = [column for column in returning if column.table is table]
+        needed = [] if number == len(tables) - 1 and not keep_keys else _missing_keys(mapper, table, rows)
+        columns = [*wanted, *(column for column in needed if column not in wanted)]
+        own = statement if number == len(tables) - 1 and len(tables) == 1 else None
+        if needed and not capabilities.of(connection.dialect).insert_returning:
+            returned: list[Any] = [_insert_one(connection, mapper, table, row, columns, options or {}) for row in rows]
+        else:
+            returned = _insert_table(
+                connection, mapper, table, rows, own, columns, render_nulls, options or {}, ordered=True
+            )
+        for values, row, result in zip(returned, rows, found, strict=False):
+            result.update(zip(columns, values, strict=True))
+            for column in needed:
+                row[mapper.prop_of_column[column].key] = result[column]  # type: ignore[index]
+    return [tuple(result[column] for column in returning) for result in found]
+
+
+def _with_discriminator(mapper: Any, rows: Sequence[Row], in_place: bool) -> Sequence[Row]:
+    """Give rows their ``polymorphic_identity``, where they don't say otherwise."""
+    column = mapper.polymorphic_on
+    prop = None if column is None else mapper.prop_of_column.get(column)
+    if prop is None or mapper.polymorphic_identity is None:
+        return rows
+    key, identity = prop.key, mapper.polymorphic_identity
+    if in_place:
+        for row in rows:
+            row.setdefault(key, identity)  # type: ignore[attr-defined]
+        return rows
+    return [row if key in row else {**row, key: identity} for row in rows]
+
+
+def _missing_keys(mapper: Any, table: Any, rows: Sequence[Row]) -> list[Any]:
+    """List the primary key columns of a table that the database has to make."""
+    return [
+        column
+        for column in mapper.pk_of_table[table]
+        if any(row.get(mapper.prop_of_column[column].key) is None for row in rows)
+    ]
+
+
+def _insert_one(
+    connection: Any, mapper: Any, table: Any, row: Row, columns: list[Any], options: Any
+) -> tuple[Any, ...]:
+    """Insert a row where the database has no RETURNING, and give its generated key."""
+    values = {column.key: row[key] for key, column in _columns(mapper, table).items() if row.get(key) is not None}
+    result = connection.execute(insert(table).values(values), execution_options=options)
+    key = dict(zip(table.primary_key, result.inserted_primary_key, strict=True))
+    return tuple(key.get(column) for column in columns)
+
+
+def _insert_table(
+    connection: Any,
+    mapper: Any,
+    table: Any,
+    rows: Sequence[Row],
+    statement: Any,
+    returning: list[Any],
+    render_nulls: bool,
+    options: Mapping[str, Any],
+    ordered: bool = False,
+) -> list[Any]:
+    """Insert rows into one table."""
+    by_key = _columns(mapper, table)
+    keep = (
+        frozenset()
+        if render_nulls
+        else frozenset(key for key, column in by_key.items() if not column.type.should_evaluate_none)
+    )
+    plain = statement is None or not (selects.has_values(statement) or selects.is_decorated(statement))
+    returned: list[Any] = []
+    for keys, batch in _batches(rows, frozenset(by_key), keep):
+        if plain and not returning:
+            if _insert_directly(connection, mapper, table, keys, batch, by_key):
+                continue
+        if statement is None:
+            made = insert(table)
+            if returning:
+                made = made.returning(*returning, sort_by_parameter_order=ordered)
+        else:
+            made = plain_statement(statement, returning)
+        returned.extend(_insert_through_core(connection, made, keys, batch, by_key, options))
+    return returned
+
+
+def _insert_directly(connection: Any, mapper: Any, table: Any, keys: list[str], batch: list[Row], by_key: Any) -> bool:
+    """Insert a batch straight through the driver; tell whether that could be done."""
+    if _schema_names(connection):
+        return False
+    key = (mapper, table, "insert", tuple(keys))
+    entry, cache = _cached(connection, key)
+    if entry is None:
+        column_keys = [by_key[each].key for each in keys]
+        plan = plan_for(insert(table), connection.dialect, column_keys=column_keys, many=True)
+        attribute_of = {by_key[each].key: each for each in keys}
+        simple = plan.simple and all(name in attribute_of for name in plan.names)
+        entry = (plan, _picker([attribute_of[name] for name in plan.names])) if simple else (None, None)
+        cache[key] = entry
+    plan, pick = entry
+    if plan is None or not keys:
+        return False
+    values = list(map(pick, batch))
+    if _has_expressions(values):
+        return False
+    driver_for(connection).executemany(plan, values)
+    return True
+
+
+def _insert_through_core(
+    connection: Any, statement: Any, keys: list[str], batch: list[Row], by_key: Any, options: Mapping[str, Any]
+) -> list[Any]:
+    """Insert a batch through Core; rows with SQL expressions one by one."""
+    pairs = [(key, by_key[key]) for key in keys]
+    values = [{column.key: row[key] for key, column in pairs} for row in batch]
+    returned: list[Any] = []
+    if not keys or _has_expressions([tuple(each.values()) for each in values]):
+        for each in values:
+            result = connection.execute(statement.values(each) if each else statement, execution_options=options)
+            if result.returns_rows:
+                returned.extend(tuple(row) for row in result)
+        return returned
+    result = connection.execute(statement, values, execution_options=options)
+    if result.returns_rows:
+        returned.extend(tuple(row) for row in result)
+    return returned
+
+
+def update_rows(
+    connection: Any,
+    mapper: Any,
+    rows: Sequence[Row],
+    *,
+    statement: Any = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Update rows given by attribute name, each by its primary key.
+
+    :param rows: dictionaries with the whole primary key and the attributes to be set.
+    :param statement: the ``update()`` that the rows were given to.
+    :raises InvalidRequestError: a row lacks its primary key.
+    :raises StaleDataError: a row was not there.
+    """
+    version = mapper.version_id_col
+    version_key = None if version is None else mapper.prop_of_column[version].key
+    more = {} if statement is None else dict(selects.values_of(statement))
+    for table in mapper.sorted_tables:
+        by_key = _columns(mapper, table)
+        key_columns = {mapper.prop_of_column[column].key: column for column in mapper.pk_of_table[table]}
+        versioned = version_key if version is not None and version.table is table else None
+        for row in rows:
+            for key, column in key_columns.items():
+                if row.get(key) is None:
+                    raise InvalidRequestError(
+                        f"A row for a bulk UPDATE of {mapper.class_.__name__} by primary key has no value for "
+                        f"{column}; every row must have its whole primary key",
+                        code="bupq",
+                    )
+        for keys, batch in _batches(rows, frozenset(by_key), frozenset()):
+            changed = [key for key in keys if key not in key_columns and key != versioned]
+            if not changed and not more:
+                continue
+            _update_batch(
+                connection, mapper, table, changed, batch, by_key, key_columns, versioned, more, options or {}
+            )
+
+
+def _update_batch(
+    connection: Any,
+    mapper: Any,
+    table: Any,
+    changed: list[str],
+    batch: list[Row],
+    by_key: Mapping[str, Any],
+    key_columns: Mapping[str, Any],
+    versioned: str | None,
+    more: Mapping[Any, Any],
+    options: Mapping[str, Any],
+) -> None:
+    """Update rows of one table that have the same keys."""
+    if versioned is not None and versioned not in batch[0]:
+        versioned = None
+    picked = [tuple(row[key] for key in changed) for row in batch]
+    if _has_expressions(picked):
+        for row in batch:
+            made = _update_statement(table, [], by_key, key_columns, versioned, more)
+            made = made.values({by_key[key]: row[key] for key in changed})
+            result = connection.execute(
+                made, _update_values(mapper, row, [], key_columns, versioned), execution_options=options
+            )
+            _check_rowcount(connection, table, result.rowcount, 1)
+        return
+    key = (mapper, table, "update", tuple(changed), versioned)
+    plan, cache = (None, None) if more else _cached(connection, key)
+    values = [_update_values(mapper, row, changed, key_columns, versioned) for row in batch]
+    if plan is None:
+        made = _update_statement(table, changed, by_key, key_columns, versioned, more)
+        plan = plan_for(made, connection.dialect, many=True)
+        if cache is not None:
+            cache[key] = plan
+    direct = (
+        plan.simple and not more and all(name in values[0] for name in plan.names) and not _schema_names(connection)
+    )
+    if direct:
+        rowcount = driver_for(connection).executemany(plan, list(map(_picker(plan.names), values)))
+    else:
+        rowcount = connection.execute(plan.statement, values, execution_options=options).rowcount
+    _check_rowcount(connection, table, rowcount, len(batch))
+
+
+def _update_statement(
+    table: Any,
+    changed: Sequence[str],
+    by_key: Mapping[str, Any],
+    key_columns: Mapping[str, Any],
+    versioned: str | None,
+    more: Mapping[Any, Any],
+) -> Any:
+    made = update(table)
+    for key, column in key_columns.items():
+        made = made.where(column == bindparam(KEY + key, type_=column.type))
+    settings: dict[Any, Any] = {by_key[key]: bindparam(SET + key, type_=by_key[key].type) for key in changed}
+    settings.update((column, value) for column, value in more.items() if getattr(column, "table", table) is table)
+    if versioned is not None:
+        column = by_key[versioned]
+        made = made.where(column == bindparam(KEY + versioned, type_=column.type))
+        settings[column] = bindparam(SET + versioned, type_=column.type)
+    return made.values(settings) if settings else made
+
+
+def _update_values(
+    mapper: Any, row: Row, changed: Sequence[str], key_columns: Mapping[str, Any], versioned: str | None
+) -> dict[str, Any]:
+    values = {SET + key: row[key] for key in changed}
+    for key in key_columns:
+        values[KEY + key] = row[key]
+    if versioned is not None:
+        values[KEY + versioned] = row[versioned]
+        values[SET + versioned] = mapper.version_id_generator(row[versioned])
+    return values
+
+
+def _check_rowcount(connection: Any, table: Any, matched: int, expected: int) -> None:
+    """Refuse to have updated fewer rows than were given."""
+    able = capabilities.of(connection.dialect)
+    if not (able.sane_rowcount if expected == 1 else able.sane_multi_rowcount) or matched < 0:
+        return
+    if matched != expected:
+        raise StaleDataError(
+            f"An UPDATE of table {table.name!r} by primary key was given {expected} rows and matched {matched}; "
+            "the others are not in the database",
+            table=table,
+            expected=expected,
+            matched=matched,
+        )
+
+
+# -- the Session's bulk methods ------------------------------------------------------------------
+
+
+def bulk_insert_mappings(
+    session: Any, mapper: Any, mappings: Iterable[Row], *, return_defaults: bool = False, render_nulls: bool = False
+) -> None:
+    """Insert dictionaries; see ``Session.bulk_insert_mappings``.
+
+    :param mapper: the mapper of the class.
+    :param return_defaults: put generated primary keys into the dictionaries.
+    :param render_nulls: see :func:`insert_rows`.
+    """
+    rows = mappings if isinstance(mappings, list) else list(mappings)
+    if rows:
+        insert_rows(session.connection_for(mapper), mapper, rows, render_nulls=render_nulls, keep_keys=return_defaults)
+
+
+def bulk_update_mappings(session: Any, mapper: Any, mappings: Iterable[Row]) -> None:
+    """Update by dictionaries with primary keys; see ``Session.bulk_update_mappings``."""
+    rows = mappings if isinstance(mappings, list) else list(mappings)
+    if rows:
+        update_rows(session.connection_for(mapper), mapper, rows)
+
+
+def bulk_save_objects(
+    session: Any,
+    objects: Iterable[Any],
+    *,
+    return_defaults: bool = False,
+    update_changed_only: bool = True,
+    preserve_order: bool = True,
+) -> None:
+    """Insert or update the rows of objects, without the objects becoming part of the Session.
+
+    :param return_defaults: put generated primary keys into new objects.
+    :param update_changed_only: UPDATE only what has changed since the object was loaded.
+    :param preserve_order: write in the order given; otherwise by class, INSERTs apart from UPDATEs.
+    """
+    states = [instance_state(obj) for obj in objects]
+    if not preserve_order:
+        states.sort(key=lambda state: (id(state.mapper), state.ident is not None))
+    for mapper, persistent, group in _runs(states):
+        connection = session.connection_for(mapper)
+        if persistent:
+            update_rows(
+                connection, mapper, [row for row in (_changes(state, update_changed_only) for state in group) if row]
+            )
+            continue
+        rows = [_row_of(state) for state in group]
+        insert_rows(connection, mapper, rows, keep_keys=return_defaults)
+        if return_defaults:
+            for state, row in zip(group, rows, strict=True):
+                state.obj().__dict__.update({key: row[key] for key in mapper.pk_keys if key in row})
+
+
+def _runs(states: Sequence[Any]) -> Iterator[tuple[Any, bool, list[Any]]]:
+    """Split states where the class changes, or new ones follow persistent ones."""
+    run: list[Any] = []
+    current: tuple[Any, bool] | None = None
+    for state in states:
+        kind = (state.mapper, state.ident is not None)
+        if kind != current:
+            if current is not None:
+                yield (*current, run)
+            current, run = kind, []
+        run.append(state)
+    if current is not None:
+        yield (*current, run)
+
+
+def _row_of(state: Any) -> dict[str, Any]:
+    dict_ = state.obj().__dict__
+    return {prop.key: dict_[prop.key] for prop in state.mapper.column_props if prop.key in dict_}
+
+
+def _changes(state: Any, changed_only: bool) -> dict[str, Any]:
+    """Give what an UPDATE of an object's row has to set, with its key; nothing if there is nothing to set."""
+    row = _row_of(state)
+    keys = state.mapper.pk_keys
+    if changed_only:
+        committed = state.committed or {}
+        changed = {key: value for key, value in row.items() if key in committed and key not in keys}
+        if not changed:
+            return {}
+        version = state.mapper.version_id_col
+        if version is not None:
+            version_key = state.mapper.prop_of_column[version].key
+            if version_key in row:
+                changed[version_key] = row[version_key]
+        row = changed
+    single = not isinstance(state.ident, tuple)
+    row.update(zip(keys, (state.ident,) if single else state.ident, strict=True))
+    return row

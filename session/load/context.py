@@ -1,0 +1,197 @@
+"""What one run of a statement knows while its rows become objects.
+
+In: the Session and the settings of the run.  Every row loader of the statement gets the same context.
+:meth:`LoadContext.finish_chunk` runs the loads that come after the rows (``selectinload`` and its
+kin); next on the way for those: ``load/strategies_selectin.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from sqlalchemy.util import immutabledict
+
+__all__ = ["CarriedOptions", "LoadContext", "carried"]
+
+_runs = count(1)
+
+EMPTY_DICT: Mapping[str, Any] = immutabledict()
+
+
+class CarriedOptions(tuple[Any, ...]):
+    """The options that objects keep from the statement that loaded them, for their lazy loads.
+
+    One is made per run and shared by all its objects; what is worked out from it stays with it.
+    """
+
+    memo: dict[Any, Any]
+
+    def __new__(cls, options: Sequence[Any]) -> CarriedOptions:
+        made = super().__new__(cls, options)
+        made.memo = {}
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (CarriedOptions, (tuple(self),))
+
+
+def carried(options: Sequence[Any]) -> CarriedOptions | None:
+    """Give the part of a statement's options that goes on to lazy loads, ``None`` if there is none."""
+    if isinstance(options, CarriedOptions):
+        return options if options else None
+    chosen = [option for option in options if getattr(option, "propagate_to_loaders", False)]
+    return CarriedOptions(chosen) if chosen else None
+
+
+class LoadContext:
+    """One run of one statement.
+
+    :param session: the Session that the objects come into.
+    :param options: the options of the statement as it was given now (a cached plan was made from an equal
+        statement, with other bound values).
+    :param execution_options: as given to ``execute``; ``populate_existing``, ``identity_token`` and ``yield_per``
+        are read.
+    :param statement: the statement, for events.
+    :param params: its parameters, for events.
+    :param bind_arguments: passed on to the loads that follow.
+    :param refresh_state: the state of the one object that is refreshed: its values are overwritten.
+    :param only_keys: the attributes to which a refresh is confined.
+    :param populate_existing: overwrite all objects that the rows name.
+    :param autoflush: whether loads that follow may flush first.
+    :param lazy_loaded_from: the state whose lazy load this is.
+    :param run_id: the number of the run that this one belongs to; what that has overwritten stays.
+    :param only_load_props: another name of ``only_keys``.
+    :param connection: the connection that the rows come from.
+    """
+
+    __slots__ = (
+        "_gathered",
+        "_held",
+        "_later",
+        "autoflush",
+        "bind_arguments",
+        "carried_options",
+        "connection",
+        "execution_options",
+        "identity_map",
+        "identity_token",
+        "lazy_loaded_from",
+        "only_keys",
+        "options",
+        "params",
+        "plain",
+        "populate_existing",
+        "refresh_state",
+        "run_id",
+        "session",
+        "statement",
+        "watches_new",
+        "yield_per",
+    )
+
+    def __init__(
+        self,
+        session: Any,
+        *,
+        options: Sequence[Any] = (),
+        execution_options: Mapping[str, Any] = EMPTY_DICT,
+        statement: Any = None,
+        params: Any = None,
+        bind_arguments: Mapping[str, Any] | None = None,
+        refresh_state: Any = None,
+        only_keys: Any = None,
+        populate_existing: bool = False,
+        autoflush: bool = True,
+        identity_token: Any = None,
+        yield_per: int | None = None,
+        lazy_loaded_from: Any = None,
+        run_id: int | None = None,
+        only_load_props: Any = None,
+        connection: Any = None,
+    ) -> None:
+        self.session = session
+        self.identity_map = session.identity_map
+        self.options = options
+        self.carried_options = carried(options) if options else None
+        self.execution_options = execution_options
+        self.statement = statement
+        self.params = params
+        self.bind_arguments = bind_arguments
+        self.refresh_state = refresh_state
+        self.only_keys = only_load_props if only_keys is None else only_keys
+        self.connection = connection
+        if execution_options:
+            populate_existing = populate_existing or bool(execution_options.get("populate_existing", False))
+            if identity_token is None:
+                identity_token = execution_options.get("identity_token")
+            if yield_per is None:
+                yield_per = execution_options.get("yield_per")
+        self.populate_existing = populate_existing
+        self.autoflush = autoflush
+        self.identity_token = identity_token
+        self.yield_per = yield_per
+        self.lazy_loaded_from = lazy_loaded_from
+        self.run_id = next(_runs) if run_id is None else run_id
+        self.watches_new = session.dispatch.loaded_as_persistent or None
+        self.plain = (
+            not populate_existing
+            and refresh_state is None
+            and self.carried_options is None
+            and self.watches_new is None
+        )
+        self._gathered: dict[Any, dict[int, Any]] = {}
+        self._held: list[Any] = []
+        self._later: dict[int, tuple[Any, list[list[Any]]]] = {}
+
+    # -- called by row loaders ------------------------------------------------------------
+
+    def gathered(self, pairing: Any) -> dict[int, Any]:
+        """Give the memory of one pairing, which spans the chunks of a run."""
+        try:
+            return self._gathered[pairing]
+        except KeyError:
+            memory = self._gathered[pairing] = {}
+            return memory
+
+    def keep(self, obj: Any) -> None:
+        """Hold an object until the run is over, so that its ``id()`` stays its own."""
+        self._held.append(obj)
+
+    def later(self, posts: Sequence[Any], objects: list[Any]) -> None:
+        """Note objects for the loads that follow the rows of this chunk."""
+        for post in posts:
+            entry = self._later.get(id(post))
+            if entry is None:
+                self._later[id(post)] = (post, [objects])
+            else:
+                entry[1].append(objects)
+
+    # -- called by whoever runs the statement ------------------------------------------------
+
+    def finish_chunk(self) -> None:
+        """Run the loads that follow the rows, after each chunk of rows (all rows, without ``yield_per``)."""
+        while self._later:
+            waiting, self._later = self._later, {}
+            for post, lists in waiting.values():
+                found: dict[int, Any] = {}
+                for objects in lists:
+                    for obj in objects:
+                        if obj is not None:
+                            found[id(obj)] = obj
+                if found:
+                    post.run(self, list(found.values()))
+
+    # -- for the loads that follow ---------------------------------------------------------------
+
+    def follow_up(self) -> dict[str, Any]:
+        """Give the settings of this run that loads of related objects share, as keywords of a context."""
+        return {
+            "options": self.options,
+            "populate_existing": self.populate_existing,
+            "bind_arguments": self.bind_arguments,
+            "identity_token": self.identity_token,
+            "autoflush": False,
+            "run_id": self.run_id,
+        }

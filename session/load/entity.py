@@ -1,0 +1,328 @@
+"""Translate one entity of a SELECT: its columns into the statement, its attributes into a row loader.
+
+In: the builder of the statement, an entity, and what the options say at this place.  Each attribute's
+strategy fills a :class:`Part`; the parts make the :class:`RowLoader` of the entity, and of each subclass
+whose objects may come in the same rows.  All of it happens once per statement shape.
+Next on the way: ``_py/loading.py``, which runs over the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
+
+from session._accel import loading
+from session.load.loader_option import COLUMN, RELATIONSHIP
+from session.load.option_tree import Directive, OptionSet, Scope
+from session.mapping.strategies import factories, strategy_for
+
+__all__ = ["EntityBuild", "Part", "entity_loader"]
+
+
+class Part:
+    """What one attribute contributes to a row loader.
+
+    :param key: the attribute's name.
+    """
+
+    __slots__ = ("callable", "key", "late", "pairing", "position", "post", "reset")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        #: the column's position in the row
+        self.position: int | None = None
+        #: the value belongs to the row, but this statement does not select it
+        self.late = False
+        #: a loader that only the objects of this statement have
+        self.callable: Any = None
+        #: the eager load out of the same rows
+        self.pairing: Any = None
+        #: the load that follows the rows
+        self.post: Any = None
+        #: overwriting an object drops the value
+        self.reset = False
+
+
+class EntityBuild:
+    """One entity while it is translated; strategies get it as ``build``.
+
+    :param builder: the builder of the statement.
+    :param entity: the mapper or aliased entity.
+    :param path: where it stands.
+    :param scope: what the options say about its attributes.
+    :param adapter: adapts the entity's columns to what the statement selects from, ``None`` if they are selected
+        as they are.
+    :param eager: the entity was brought in by eager loading.
+    """
+
+    __slots__ = ("adapter", "builder", "eager", "entity", "included", "mapper", "parts", "path", "scope")
+
+    def __init__(self, builder: Any, entity: Any, path: Any, scope: Scope, adapter: Any, eager: bool) -> None:
+        self.builder = builder
+        self.entity = entity
+        self.mapper = entity.mapper
+        self.path = path
+        self.scope = scope
+        self.adapter = adapter
+        self.eager = eager
+        self.parts: dict[Any, Part] = {}
+        self.included: list[Any] = [self.mapper]
+
+    @property
+    def options(self) -> OptionSet:
+        """The options of the whole statement."""
+        return self.builder.options  # type: ignore[no-any-return]
+
+    def adapt(self, expression: Any) -> Any:
+        """Express a column of the mapping by what the statement selects from."""
+        return expression if self.adapter is None else self.adapter(expression)
+
+    def position(self, expression: Any) -> int | None:
+        """Select a column, and give its position; ``None`` where the rows do not have it."""
+        found: int | None = self.builder.add_column(self.adapt(expression))
+        return None if found is None or found < 0 else found
+
+    def part(self, prop: Any, mapper: Any, available: bool = True) -> Part:
+        """Give the part of an attribute, translated when first asked for.
+
+        :param mapper: the class whose attribute it is.
+        :param available: the statement selects from the tables of that class.
+        """
+        found = self.parts.get((prop, available))
+        if found is not None:
+            return found
+        part = self.parts[prop, available] = Part(prop.key)
+        directive = self.directive(prop, mapper)
+        name = prop.strategy
+        if directive is not None and directive.name:
+            if not (directive.default and not accepts_default(prop, directive.name)):
+                name = directive.name
+        if prop.is_column and self.scope.only_keys is not None and name in ("deferred", "raise_deferred"):
+            # it was asked for by name
+            name, directive = "column", None
+        if not available and prop.is_column:
+            part.late = name == "column"
+            part.reset = not part.late
+            return part
+        strategy_for(prop, name).compile(self, part, mapper, directive, available)
+        return part
+
+    def directive(self, prop: Any, mapper: Any) -> Directive | None:
+        """Give what the options say about an attribute."""
+        scope = self.scope
+        if prop.is_relationship:
+            return scope.find(self.entity, mapper, prop.key, RELATIONSHIP)
+        found = scope.find(self.entity, mapper, prop.key, COLUMN)
+        if (found is None or found.default) and scope.groups and getattr(prop, "group", None) in scope.groups:
+            made = Directive(None)
+            made.name = "column"
+            return made
+        if found is not None and found.default and is_key(prop, mapper):
+            return None
+        return found
+
+
+def accepts_default(prop: Any, name: str) -> bool:
+    """Tell whether an option for all attributes is meant for this one."""
+    if prop.is_relationship:
+        return prop.strategy not in ("dynamic", "write_only")
+    return name in ("column", "deferred", "raise_deferred") and prop.strategy != "expression"
+
+
+def is_key(prop: Any, mapper: Any) -> bool:
+    """Tell whether a column attribute is part of the primary key, which is always loaded."""
+    keys = mapper.primary_key
+    return any(column in keys for column in prop.columns) or prop.key in mapper.pk_keys
+
+
+def attributes(mapper: Any) -> Iterator[Any]:
+    """Yield what can be loaded of a class: columns first, so that objects share their key order."""
+    later = []
+    for prop in mapper.props.values():
+        if prop.is_column:
+            yield prop
+        elif prop.is_relationship:
+            later.append(prop)
+    yield from later
+
+
+def entity_loader(
+    builder: Any,
+    entity: Any,
+    path: Any = None,
+    scope: Scope | None = None,
+    *,
+    adapter: Any = None,
+    eager: bool = False,
+) -> Any:
+    """Translate an entity of a SELECT.
+
+    :param builder: the statement's builder; gets the columns.
+    :param entity: a mapper or aliased entity.
+    :param path: where the entity stands, the root of its own by default.
+    :param scope: what the options say there.
+    :param adapter: ``adapter(column)`` expresses a column by what is selected from; an alias has its own.
+    :param eager: the entity comes in by eager loading.
+    :return: the loader of its rows.
+    :raises NoSuchColumnError: the rows do not have the primary key.
+    """
+    if path is None or scope is None:
+        path, scope = builder.options.start(entity)
+    if adapter is None and entity.is_aliased_class:
+        adapter = entity.adapt
+    elif adapter is None:
+        adapter = getattr(entity, "selectable_adapter", None)
+    build = EntityBuild(builder, entity, path, scope, adapter, eager)
+    mapper = build.mapper
+    identity = identity_positions(build, mapper)
+    included = list(getattr(entity, "with_polymorphic_mappers", ()) or ())
+    if mapper not in included:
+        included.insert(0, mapper)
+    build.included = included
+    base = row_loader(build, mapper, identity)
+    if mapper.polymorphic_on is None or len(included) + len(list(mapper.self_and_descendants)) == 2:
+        return base
+    position = build.position(mapper.polymorphic_on)
+    if position is None:
+        return base
+    explain = Explain(mapper, base)
+    loader = loading.PolymorphicLoader(base, position, explain)
+    for value, other in mapper.polymorphic_map.items():
+        if other is mapper:
+            loader.loaders[value] = base
+        elif (other.isa(mapper) and not other.concrete) or (other.isa(mapper) and other in included):
+            loader.loaders[value] = row_loader(build, other, identity)
+    explain.loaders = loader.loaders
+    return loader
+
+
+def identity_positions(build: EntityBuild, mapper: Any) -> tuple[int, ...]:
+    """Select the primary key."""
+    positions = []
+    for column in mapper.primary_key:
+        position = build.position(column)
+        if position is None:
+            raise NoSuchColumnError(
+                f"Cannot make {mapper.class_.__name__} objects: the rows have no column {column}, "
+                "which is needed for the primary key; select it too"
+            )
+        positions.append(position)
+    return tuple(positions)
+
+
+def row_loader(build: EntityBuild, mapper: Any, identity: tuple[int, ...]) -> Any:
+    """Make the loader of one class, the entity's own or a subclass."""
+    made = loading.RowLoader(mapper, build.path)
+    made.pk_positions = identity
+    source = nearest_included(build, mapper)
+    scope = build.scope
+    only = scope.only_keys
+    made.carries_path = carries_path(mapper)
+    for prop in attributes(mapper):
+        key = prop.key
+        if only is not None and key not in only:
+            continue
+        if prop.is_column and not getattr(prop, "instrument", True):
+            continue
+        if source is mapper:
+            part = build.part(prop, mapper)
+        elif key in source.props and source.props[key].is_relationship == prop.is_relationship:
+            part = build.part(source.props[key], source)
+        else:
+            part = build.part(prop, mapper, available=False)
+        take(made, part)
+    for post in subclass_loads(build, mapper, source):
+        made.post.append(post)
+    return made
+
+
+def take(made: Any, part: Part) -> None:
+    """Enter a part into a row loader."""
+    if part.position is not None:
+        made.positions.append((part.key, part.position))
+    if part.late:
+        made.late_keys.append(part.key)
+    if part.callable is not None:
+        made.callables.append((part.key, part.callable))
+    if part.pairing is not None:
+        made.nested.append(part.pairing)
+    if part.post is not None:
+        made.post.append(part.post)
+    if part.reset:
+        made.reset_keys.append(part.key)
+
+
+def nearest_included(build: EntityBuild, mapper: Any) -> Any:
+    """Give the most derived class, among those whose tables are selected from, that ``mapper`` is or derives from."""
+    for candidate in mapper.iterate_to_root():
+        if candidate in build.included:
+            return candidate
+    return build.mapper
+
+
+def carries_path(mapper: Any) -> bool:
+    """Tell whether lazy loads from the objects need to know the path: to end cycles of eager loads."""
+    return any(prop.is_relationship and prop.strategy == "immediate" for prop in mapper.props.values())
+
+
+def subclass_loads(build: EntityBuild, mapper: Any, source: Any) -> list[Any]:
+    """Give the follow-up loads that bring the columns of a subclass."""
+    if source is mapper or build.scope.only_keys is not None:
+        return []
+    wanted = [each for each in mapper.iterate_to_root() if each is not source and each.isa(source)]
+    named = build.scope.polymorphic
+    for each in wanted:
+        if each in named or getattr(each, "polymorphic_load", None) == "selectin":
+            return [factories["mapper", "selectin_polymorphic"](build, each)]
+    return []
+
+
+class Explain:
+    """Finds the loader for a discriminator value that was not known when the statement was translated.
+
+    :param mapper: the mapper of the selected class.
+    :param base: its loader.
+    """
+
+    __slots__ = ("base", "loaders", "mapper")
+
+    def __init__(self, mapper: Any, base: Any) -> None:
+        self.mapper = mapper
+        self.base = base
+        self.loaders: dict[Any, Any] = {}
+
+    def __call__(self, value: Any, ident: Any) -> Any:
+        """Make the loader of a class that was mapped since, or say what is wrong with the row.
+
+        :raises InvalidRequestError: the value names a class that is no subclass of the selected one.
+        :raises AssertionError: the value names no class.
+        """
+        mapper = self.mapper
+        found = mapper.polymorphic_map.get(value)
+        if found is None:
+            raise AssertionError(
+                f"The row of {mapper.class_.__name__} with primary key {ident!r} has {value!r} in the discriminator "
+                f"{mapper.polymorphic_on}, and no mapped class has that polymorphic_identity"
+            )
+        if not found.isa(mapper):
+            raise InvalidRequestError(
+                f"The row with primary key {ident!r} is one of {found.class_.__name__} by its discriminator {value!r}, "
+                f"and {found.class_.__name__} is no subclass of {mapper.class_.__name__}, which was selected"
+            )
+        made = loading.RowLoader(found, self.base.path)
+        base = self.base
+        made.pk_positions, made.pk_processors = base.pk_positions, base.pk_processors
+        made.positions = [pair for pair in base.positions if pair[0] in found.props]
+        known = dict(made.positions)
+        made.late_keys = [
+            prop.key
+            for prop in attributes(found)
+            if prop.is_column and prop.key not in known and prop.strategy == "column"
+        ]
+        made.columns = [column for column in base.columns if column[0] in known]
+        made.keys = tuple(known)
+        made.nested, made.post = base.nested, base.post
+        self.loaders[value] = made
+        return made

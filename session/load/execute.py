@@ -1,0 +1,324 @@
+"""Running statements for a Session.
+
+In: a statement and its parameters, after all events.  A SELECT of mapped classes of a shape that is known
+costs its cache key, a dictionary look-up, the driver, and the loaders' loops; a new shape is translated
+and compiled once for each dialect.  Everything that is not for mapped classes goes to Core as it is.
+Next on the way: ``core/driver.py`` for rows, ``_py/loading.py`` for objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.util import immutabledict
+
+from session.core import selects
+from session.core.driver import driver_for
+from session.core.from_statement import FromStatement
+from session.core.plan import PlanCache, plan_for
+from session.load.compile import translate
+from session.load.context import LoadContext
+from session.load.dml import execute_dml
+from session.load.entities import ColumnPart, name_parts, parts_of
+from session.load.from_statement import execute_from_statement
+from session.load.result import ChunkedResult, LoadedResult, require_unique, result_metadata
+
+__all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "plan_of", "prepare"]
+
+NOTHING: Mapping[str, Any] = immutabledict()
+STREAM_SIZE = 1000
+"""Rows of a chunk where ``stream_results`` is set and ``yield_per`` is not."""
+
+_plans: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+class SelectPlan:
+    """A translated and compiled SELECT, ready to run many times.
+
+    :param plan: the compiled statement.
+    :param builder: its translation, with the parts of its rows.
+    """
+
+    __slots__ = (
+        "bound",
+        "label_style",
+        "metadata",
+        "needs_unique",
+        "parts",
+        "plan",
+        "raw",
+        "row_columns",
+        "scalars",
+        "volatile",
+        "with_context",
+    )
+
+    def __init__(self, plan: Any, builder: Any) -> None:
+        parts = builder.parts
+        self.plan = plan
+        self.parts: list[Any] = parts
+        self.row_columns: list[Any] = builder.columns
+        self.label_style = builder.parts_read.label_style
+        self.needs_unique: bool = builder.needs_unique
+        self.scalars: bool = len(parts) == 1 and parts[0].single
+        self.raw: bool = all(isinstance(part, ColumnPart) for part in parts) and [
+            part.position for part in parts
+        ] == list(range(len(self.row_columns)))
+        self.with_context = not all(isinstance(part, ColumnPart) for part in parts)
+        #: keys of ``row._mapping`` are objects of the statement itself, so that each statement has its own
+        self.volatile = not all(part.lasting for part in parts)
+        self.metadata: Any = None
+        self.bound = False
+
+    def bind(self) -> None:
+        """Take the result processors, which are known after the first execution."""
+        known = iter(self.plan.processors)
+        processors = [None if isinstance(each, TextClause) else next(known, None) for each in self.row_columns]
+        for part in self.parts:
+            part.bind(processors)
+        self.metadata = self.describe(self.parts)
+        self.bound = True
+
+    def describe(self, parts: Sequence[Any]) -> Any:
+        """Describe the result's columns.
+
+        :param parts: the parts of this plan's statement, or of another one of the same shape.
+        """
+        named = name_parts(parts, self.label_style)
+        return result_metadata(
+            [name for _, name in named],
+            [part.lookups for part in parts],
+            [part.unique_key() for part in parts],
+            [part.process for part in self.parts] if self.raw else None,
+        )
+
+    def metadata_for(self, statement: Any) -> Any:
+        """Give the result's columns for one statement of this shape."""
+        return self.describe(parts_of(selects.read(statement).columns)) if self.volatile else self.metadata
+
+    def rows(self, connection: Any, given: Mapping[str, Any] = NOTHING, extracted: Any = None) -> list[Any]:
+        """Run the statement.
+
+        :param connection: a Core connection.
+        :param given: values by the keys of parameters.
+        :param extracted: the parameters of another statement of this shape.
+        :return: raw rows.
+        """
+        rows: list[Any] = driver_for(connection).rows(self.plan, given, extracted)
+        return rows
+
+    def columns(self, context: Any, rows: Sequence[Any]) -> list[list[Any]]:
+        """Give one list of values per part; the caller finishes the chunk.
+
+        :param context: the run.
+        :param rows: raw rows.
+        """
+        if not self.bound:
+            self.bind()
+        return [part.load(context, rows) for part in self.parts]
+
+    def load(self, context: Any, rows: Sequence[Any]) -> list[Any]:
+        """Turn a chunk of raw rows into rows of values.
+
+        :param context: the run; ``None`` where no part makes objects.
+        :param rows: as the driver gave them.
+        :return: objects where the statement has one entity, else tuples. Rows of columns only stay raw: the
+            result's metadata has their processors.
+        """
+        if not self.bound:
+            self.bind()
+        if self.raw:
+            return rows  # type: ignore[return-value]
+        parts = self.parts
+        if self.scalars:
+            values: list[Any] = parts[0].load(context, rows)
+        else:
+            values = list(zip(*[part.load(context, rows) for part in parts], strict=True))
+        if context is not None:
+            context.finish_chunk()
+        return values
+
+
+def prepare(statement: Any, dialect: Any, *, cache_key: Any = None, schema_translate_map: Any = None) -> SelectPlan:
+    """Translate and compile a SELECT of mapped classes.
+
+    :param statement: the statement.
+    :param dialect: of the database.
+    :param cache_key: the statement's Core cache key, if the plan is kept for others of its shape.
+    :param schema_translate_map: the ``schema_translate_map`` in force.
+    """
+    plain, builder = translate(selects.resolved(statement))
+    plan = plan_for(plain, dialect, schema_translate_map=schema_translate_map, cache_key=cache_key)
+    return SelectPlan(plan, builder)
+
+
+def plan_of(statement: Any, dialect: Any, schema_translate_map: Any = None) -> tuple[SelectPlan, Any]:
+    """Give the plan for a statement: the one that its shape has, or a new one.
+
+    :return: the plan, and the cache key with the statement's own parameters.
+    """
+    cache_key = selects.cache_key_of(statement)
+    if cache_key is None:
+        return prepare(statement, dialect, schema_translate_map=schema_translate_map), None
+    cache = _plans.get(dialect)
+    if cache is None:
+        cache = _plans[dialect] = PlanCache(1000)
+    key = (
+        cache_key.key
+        if not schema_translate_map
+        else (cache_key.key, tuple(sorted(schema_translate_map.items(), key=str)))
+    )
+    found = cache.get(key)
+    if found is None:
+        found = prepare(statement, dialect, cache_key=cache_key, schema_translate_map=schema_translate_map)
+        cache[key] = found
+    return found, cache_key
+
+
+def given_values(plan: SelectPlan, cache_key: Any, params: Any) -> Mapping[str, Any]:
+    """Gather the values that parameters are given from outside of the statement."""
+    if params is not None and not isinstance(params, Mapping):
+        params = list(params)
+        if len(params) > 1:
+            raise InvalidRequestError("A SELECT of mapped classes takes one set of parameters, not a list of several")
+        params = params[0] if params else None
+    own = selects.collected_params(plan.plan.compiled) if cache_key is None else cache_key.params
+    if own:
+        return {**own, **params} if params else own
+    return params or NOTHING
+
+
+def execute_select(
+    session: Any,
+    statement: Any,
+    params: Any = None,
+    execution_options: Mapping[str, Any] = NOTHING,
+    bind_arguments: Mapping[str, Any] | None = None,
+) -> Any:
+    """Run a SELECT of mapped classes.
+
+    :param session: the Session that the objects come into.
+    :param statement: the statement.
+    :param params: values of its ``bindparam()`` parameters.
+    :param execution_options: win over those of the statement.
+    :param bind_arguments: what the Session's ``get_bind()`` is to know.
+    :return: a Core ``Result``.
+    :raises InvalidRequestError: a join, an option or a parameter cannot be made sense of.
+    """
+    options: Mapping[str, Any] = statement.get_execution_options()
+    if execution_options:
+        options = {**options, **execution_options}
+    load_settings: Mapping[str, Any] = options.get("_load_context", NOTHING)
+    if load_settings.get("autoflush", True) and options.get("autoflush", True):
+        session._autoflush()
+    connection = session.connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
+    schema_translate_map = options.get("schema_translate_map") or connection.get_execution_options().get(
+        "schema_translate_map"
+    )
+    plan, cache_key = plan_of(statement, connection.dialect, schema_translate_map)
+    given = given_values(plan, cache_key, params)
+    extracted = None if cache_key is None else cache_key.bindparams
+    context = None
+    if plan.with_context:
+        context = _context(session, statement, params, options, bind_arguments, load_settings)
+    size = options.get("yield_per") or (STREAM_SIZE if options.get("stream_results") else None)
+    driver = driver_for(connection)
+    if size is not None:
+        if plan.needs_unique and options.get("yield_per"):
+            raise InvalidRequestError(
+                "yield_per cannot go with collections that are loaded by joins, whose rows may continue in the next "
+                "chunk; load them with selectinload() instead"
+            )
+        if not plan.needs_unique:
+            return _streamed(plan, statement, context, driver.chunks(plan.plan, size, given, extracted), size)
+    rows = plan.load(context, driver.rows(plan.plan, given, extracted))
+    result = LoadedResult(plan.metadata_for(statement), rows, plan.scalars)
+    if plan.needs_unique:
+        require_unique(result)
+    return result
+
+
+def _context(
+    session: Any,
+    statement: Any,
+    params: Any,
+    options: Mapping[str, Any],
+    bind_arguments: Any,
+    settings: Mapping[str, Any],
+) -> LoadContext:
+    keywords: dict[str, Any] = {
+        "options": selects.options_of(statement),
+        "execution_options": options,
+        "statement": statement,
+        "params": params,
+        "bind_arguments": bind_arguments,
+    }
+    if settings:
+        keywords.update((name, value) for name, value in settings.items() if name not in ("kind", "path"))
+    return LoadContext(session, **keywords)
+
+
+class _Source:
+    """The open cursor of a streamed result, as its result closes it.
+
+    :param chunks: the generator of its rows.
+    """
+
+    def __init__(self, chunks: Any) -> None:
+        self.chunks = chunks
+
+    def _soft_close(self, hard: bool = False, **keywords: Any) -> None:
+        self.chunks.close()
+
+
+def _streamed(plan: SelectPlan, statement: Any, context: Any, chunks: Any, size: int) -> ChunkedResult:
+    """Give a result that loads its rows as they are fetched."""
+    first = next(chunks, ())
+    loaded = plan.load(context, first)
+
+    def following() -> Iterator[list[Any]]:
+        yield loaded
+        for rows in chunks:
+            yield plan.load(context, rows)
+
+    return ChunkedResult(plan.metadata_for(statement), following(), plan.scalars, _Source(chunks), size)
+
+
+def is_orm_statement(statement: Any) -> bool:
+    """Tell whether a statement is for mapped classes."""
+    return selects.is_ours(statement)
+
+
+def execute_statement(
+    session: Any,
+    statement: Any,
+    params: Any = None,
+    execution_options: Mapping[str, Any] = NOTHING,
+    bind_arguments: Mapping[str, Any] | None = None,
+) -> Any:
+    """Run any statement.
+
+    :param session: the Session.
+    :param statement: a Core statement; those of mapped classes are translated.
+    :param params: a dictionary of parameters, or a list of such.
+    :param execution_options: win over those of the statement.
+    :param bind_arguments: what the Session's ``get_bind()`` is to know.
+    :return: a Core ``Result``.
+    """
+    if selects.is_ours(statement):
+        kind = selects.kind_of(statement)
+        if kind == "select":
+            return execute_select(session, statement, params, execution_options, bind_arguments)
+        if isinstance(statement, FromStatement):
+            return execute_from_statement(session, statement, params, execution_options, bind_arguments)
+        if kind in ("insert", "update", "delete"):
+            return execute_dml(session, statement, params, execution_options, bind_arguments)
+        if execution_options.get("autoflush", True):
+            session._autoflush()
+    connection = session.connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
+    options = {name: value for name, value in execution_options.items() if name != "_load_context"}
+    return connection.execute(statement, params, execution_options=options)

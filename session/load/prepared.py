@@ -1,0 +1,121 @@
+"""Statements of the loaders' own, translated and compiled once, run many times.
+
+A lazy load, a refresh or a batch of ``selectinload`` has the same statement every time, with other
+values.  A :class:`PreparedSelect` is that statement and its plans, one per dialect; running it builds and
+compiles nothing.  When somebody listens to ``do_orm_execute``, the statement goes through
+``Session.execute`` instead, so that it is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from session._accel import loading
+from session.load.context import LoadContext
+from session.load.execute import prepare
+
+__all__ = ["PreparedSelect", "run_select"]
+
+_MAP = "schema_translate_map"
+
+
+class PreparedSelect:
+    """One SELECT of mapped entities with named parameters.
+
+    :param statement: the statement; the values that differ from run to run are ``bindparam()`` with names.
+    :param mapper: the mapper of the entity it loads, by which the connection is chosen.
+    :param kind: "relationship" or "column": what listeners are told about the load.
+    """
+
+    __slots__ = ("_latest", "_plans", "kind", "mapper", "statement")
+
+    def __init__(self, statement: Any, mapper: Any, kind: str) -> None:
+        self.statement = statement
+        self.mapper = mapper
+        self.kind = kind
+        self._plans: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+        self._latest: tuple[Any, Any, Any] = (None, None, None)
+
+    def plan(self, session: Any, connection: Any) -> Any:
+        """Give the plan for a connection's dialect and schema translation."""
+        dialect = connection.dialect
+        translation = translation_of(session, connection)
+        latest = self._latest
+        if latest[0] is dialect and latest[1] is translation:
+            return latest[2]
+        plans = self._plans.setdefault(dialect, {})
+        key = None if translation is None else frozenset(translation.items())
+        plan = plans.get(key)
+        if plan is None:
+            if translation is None:
+                plan = prepare(self.statement, dialect)
+            else:
+                plan = prepare(self.statement, dialect, schema_translate_map=translation)
+            plans[key] = plan
+        self._latest = (dialect, translation, plan)
+        return plan
+
+    def columns(
+        self, session: Any, values: Mapping[str, Any], bind_arguments: Any = None, **settings: Any
+    ) -> list[list[Any]]:
+        """Run the statement.
+
+        :param values: a value per named parameter.
+        :param settings: keywords of :class:`~session.load.context.LoadContext`.
+        :return: one list of values, or of objects, per part of the SELECT.
+        """
+        if session.dispatch.do_orm_execute:
+            return run_select(session, self.statement, values, self.mapper, self.kind, bind_arguments, **settings)
+        connection = session.connection_for(self.mapper, bind_arguments=bind_arguments)
+        plan = self.plan(session, connection)
+        rows = plan.rows(connection, values)
+        if not rows:
+            return [[] for _ in plan.parts]
+        context = LoadContext(
+            session, statement=self.statement, params=values, bind_arguments=bind_arguments, **settings
+        )
+        found: list[list[Any]] = plan.columns(context, rows)
+        context.finish_chunk()
+        return found
+
+    def objects(self, session: Any, values: Mapping[str, Any], **settings: Any) -> list[Any]:
+        """Run a statement of one entity, and give each of its objects once."""
+        return loading.keep_first(self.columns(session, values, **settings)[0])
+
+
+def translation_of(session: Any, connection: Any) -> Any:
+    """Give the schema translation that is in force, or ``None``."""
+    options = session.execution_options
+    if options and _MAP in options:
+        return options[_MAP]
+    given = connection.get_execution_options()
+    return given.get(_MAP) if given else None
+
+
+def run_select(
+    session: Any,
+    statement: Any,
+    values: Mapping[str, Any],
+    mapper: Any,
+    kind: str,
+    bind_arguments: Any = None,
+    **settings: Any,
+) -> list[list[Any]]:
+    """Run a loader's statement through ``Session.execute``.
+
+    :param kind: "relationship" or "column".
+    :param settings: keywords of the run's context.
+    :return: one list of values, or of objects, per part of the SELECT.
+    """
+    given = dict(bind_arguments) if bind_arguments else {}
+    given.setdefault("mapper", mapper)
+    result = session.execute(
+        statement,
+        dict(values),
+        execution_options={"_load_context": {**settings, "kind": kind}},
+        bind_arguments=given,
+    )
+    rows = result.unique().all()
+    return [list(column) for column in zip(*rows, strict=False)] if rows else [[], []]

@@ -1,0 +1,270 @@
+"""Load one object by its identity; load, or load again, columns of an object that is there.
+
+``Session.get``, ``refresh`` and attributes whose values have expired come here.  The statements are
+prepared once per mapper and set of columns.  Next on the way: ``load/prepared.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.util import immutabledict
+
+from session.constants import ATTR_WAS_SET, NO_AUTOFLUSH, NO_VALUE, PASSIVE_NO_RESULT, SQL_OK
+from session.exc import DetachedInstanceError, ObjectDeletedError
+from session.load.context import EMPTY_DICT
+from session.load.loader_option import OnlyKeys
+from session.load.prepared import PreparedSelect, run_select
+from session.mapping.strategies import hooks
+
+__all__ = ["load_by_identity", "load_columns", "load_scalars", "refresh_state"]
+
+EMPTY = immutabledict()
+
+
+def load_by_identity(
+    session: Any,
+    mapper: Any,
+    ident: Sequence[Any],
+    *,
+    options: Sequence[Any] = (),
+    populate_existing: bool = False,
+    with_for_update: Any = None,
+    identity_token: Any = None,
+    execution_options: Mapping[str, Any] = EMPTY_DICT,
+    bind_arguments: Any = None,
+    refresh_of: Any = None,
+    only_keys: Any = None,
+    kind: str = "",
+    autoflush: bool = True,
+) -> Any:
+    """Load an object by its primary key, by a SELECT; the identity map is not asked.
+
+    :param session: the Session.
+    :param mapper: a mapper or alias.
+    :param ident: the primary key values, in the order of the mapper's primary key.
+    :param options: loader options.
+    :param populate_existing: overwrite the object if the Session has it already.
+    :param with_for_update: arguments of ``Select.with_for_update``, or ``True``.
+    :param identity_token: the token of the object's identity key.
+    :param refresh_of: the state of the object to be refreshed.
+    :param only_keys: attributes to which the load is confined.
+    :return: the object, ``None`` if there is no such row.
+    """
+    mapper = mapper.mapper
+    values = {f"pk_{number}": value for number, value in enumerate(ident, 1) if value is not None}
+    settings: dict[str, Any] = {
+        "populate_existing": populate_existing,
+        "identity_token": identity_token,
+        "refresh_state": refresh_of,
+        "only_keys": only_keys,
+    }
+    for_update = lock_arguments(with_for_update)
+    missing = frozenset(number for number, value in enumerate(ident, 1) if value is None)
+    if options or for_update is not None or execution_options or missing:
+        statement = identity_statement(mapper, missing)
+        if only_keys is not None:
+            statement = statement.options(OnlyKeys(only_keys))
+        if options:
+            statement = statement.options(*options)
+        if for_update is not None:
+            statement = statement.with_for_update(**for_update)
+        if execution_options:
+            statement = statement.execution_options(**execution_options)
+        settings["options"] = tuple(options)
+        found = run_select(
+            session, statement, values, mapper, kind, bind_arguments, **settings
+        )[0]
+    else:
+        prepared = prepared_identity(mapper, only_keys, kind)
+        found = prepared.columns(session, values, bind_arguments, **settings)[0]
+    for obj in found:
+        if obj is not None:
+            return obj
+    return None
+
+
+def identity_statement(mapper: Any, missing: Iterable[int] = ()) -> Any:
+    """Build the SELECT of one object by its primary key; ``missing`` numbers the key columns that are NULL."""
+    criteria = [
+        column.is_(None) if number in missing else column == bindparam(f"pk_{number}", type_=column.type)
+        for number, column in enumerate(mapper.primary_key, 1)
+    ]
+    return select(mapper).where(*criteria)
+
+
+def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
+    """Give the prepared SELECT of one object, of all or of some of its attributes."""
+    memo = memo_of(mapper)
+    wanted = None if only_keys is None else frozenset(only_keys)
+    key = ("identity", wanted, kind)
+    found: PreparedSelect | None = memo.get(key)
+    if found is None:
+        statement = identity_statement(mapper)
+        if wanted is not None:
+            statement = statement.options(OnlyKeys(wanted))
+        found = memo.setdefault(key, PreparedSelect(statement, mapper, kind))
+    return found
+
+
+def memo_of(mapper: Any) -> dict[Any, Any]:
+    """Give the place where a mapper keeps its prepared statements."""
+    try:
+        return mapper.load_memo  # type: ignore[no-any-return]
+    except AttributeError:
+        memo = mapper.load_memo = {}
+        return memo
+
+
+def lock_arguments(with_for_update: Any) -> dict[str, Any] | None:
+    """Give the keywords of ``Select.with_for_update``, ``None`` for no lock.
+
+    :raises ArgumentError: by Core, if an argument is none of them.
+    """
+    if with_for_update is None or with_for_update is False:
+        return None
+    if with_for_update is True:
+        return {}
+    if isinstance(with_for_update, Mapping):
+        return dict(with_for_update)
+    return {
+        name: getattr(with_for_update, name)
+        for name in ("nowait", "read", "of", "skip_locked", "key_share")
+        if getattr(with_for_update, name, None)
+    }
+
+
+# -- columns of one object ------------------------------------------------------------------------
+
+
+def load_scalars(state: Any, keys: Any, passive: int) -> Any:
+    """Load the expired columns of an object; what attributes call for values that belong to the row.
+
+    :param state: the object's state.
+    :param keys: the attributes to load.
+    :param passive: what the look-up may do.
+    :return: ``ATTR_WAS_SET``, or ``PASSIVE_NO_RESULT`` if SQL is not allowed.
+    :raises DetachedInstanceError: the object has no Session.
+    :raises ObjectDeletedError: its row is gone.
+    """
+    if not passive & SQL_OK:
+        return PASSIVE_NO_RESULT
+    load_columns(state, keys, passive)
+    return ATTR_WAS_SET
+
+
+def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
+    """Load some columns of an object by one SELECT; see :func:`load_scalars`."""
+    session = state.session
+    wanted = frozenset(keys)
+    if session is None:
+        names = ", ".join(sorted(wanted))
+        raise DetachedInstanceError(
+            f"Cannot load {names} of a {state.class_.__name__} object: it belongs to no Session. Load what is needed "
+            "before the object is detached, or attach it with Session.add() or merge() first",
+            state=state,
+            key=next(iter(sorted(wanted)), None),
+        )
+    mapper = state.manager.mapper
+    ident = state.identity
+    dict_ = state.dict
+    if ident is None:
+        ident = pending_identity(mapper, dict_)
+        if ident is None:
+            return
+        for key in wanted:
+            if key not in dict_:
+                dict_[key] = None
+        return
+    columns = frozenset(key for key in wanted if is_row_key(mapper, key))
+    if not columns:
+        return
+    # a transient mark is not wanted here: what is in the object already stays
+    found = load_by_identity(
+        session,
+        mapper,
+        ident,
+        identity_token=state.identity_token,
+        refresh_of=state,
+        only_keys=columns,
+        kind="column",
+        options=state.load_options if has_values(state.load_options) else (),
+    )
+    if found is None:
+        raise ObjectDeletedError(state)
+    state.unexpire(columns)
+    if state.expired:
+        state.expired = False
+    for key in columns:
+        if key not in dict_ and key not in (state.committed or ()):
+            dict_[key] = None
+
+
+def has_values(options: Any) -> bool:
+    """Tell whether options that an object carries matter for its own columns."""
+    return bool(options) and any(getattr(option, "is_loader_criteria", False) for option in options)
+
+
+def is_row_key(mapper: Any, key: str) -> bool:
+    """Tell whether an attribute is a column of the row."""
+    prop = mapper.props.get(key)
+    return prop is not None and prop.is_column
+
+
+def pending_identity(mapper: Any, dict_: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """Give the primary key that an object without identity has been given by hand, if it is complete."""
+    values = tuple(dict_.get(key, NO_VALUE) for key in mapper.pk_keys)
+    return None if NO_VALUE in values or None in values else values
+
+
+def refresh_state(
+    session: Any,
+    state: Any,
+    keys: Iterable[str] | None = None,
+    with_for_update: Any = None,
+    *,
+    options: Sequence[Any] = (),
+    autoflush: bool = True,
+) -> None:
+    """Load the row of an object again, over what the object has.
+
+    :param session: its Session.
+    :param state: its state.
+    :param keys: the attributes to load; all by default.
+    :param with_for_update: see :func:`load_by_identity`.
+    :raises InvalidRequestError: the object has no identity, or its row is gone.
+    """
+    ident = state.identity
+    if ident is None:
+        raise InvalidRequestError(
+            f"Cannot refresh a {state.class_.__name__} object that is not persistent in this Session; flush it first"
+        )
+    mapper = state.manager.mapper
+    only = None if keys is None else frozenset(keys)
+    found = load_by_identity(
+        session,
+        mapper,
+        ident,
+        options=options or (state.load_options or ()),
+        with_for_update=with_for_update,
+        identity_token=state.identity_token,
+        refresh_of=state,
+        only_keys=only,
+        kind="refresh",
+    )
+    if found is None:
+        raise InvalidRequestError(
+            f"Cannot refresh the {state.class_.__name__} object with primary key {ident!r}: "
+            "its row is not in the database"
+        )
+
+
+def no_flush(passive: int) -> bool:
+    """Tell whether the flags forbid a flush before the load."""
+    return bool(passive & NO_AUTOFLUSH)
+
+
+hooks.load_scalars = load_scalars

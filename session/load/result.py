@@ -1,0 +1,114 @@
+"""Results whose rows have become objects.
+
+In: the values of all parts, already loaded.  Out: a Core ``Result``, with everything that one can do.
+A statement of one entity gives its objects as they are: no ``Row`` is made of them until somebody
+asks for rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NoReturn
+
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.exc import InvalidRequestError
+
+__all__ = ["ChunkedResult", "LoadedResult", "require_unique", "result_metadata", "unique_filters"]
+
+
+class LoadedResult(IteratorResult[Any]):
+    """All rows of a statement at hand.
+
+    :param metadata: names of the columns.
+    :param rows: the rows: tuples, or the objects themselves where ``scalars`` is true.
+    :param scalars: a row is one value, which is not wrapped.
+    """
+
+    def __init__(self, metadata: Any, rows: list[Any], scalars: bool) -> None:
+        self._metadata = metadata
+        self.rows = rows
+        self.iterator = iter(rows)
+        self.raw = None
+        self._source_supports_scalars = scalars
+        self.context = None
+        self.fetched = False
+
+    def _fetchall_impl(self) -> list[Any]:
+        if self._hard_closed or self._soft_closed or self.fetched:
+            return super()._fetchall_impl()
+        rows, self.rows = self.rows, []
+        self._soft_close()
+        return rows
+
+    def _fetchone_impl(self, hard_close: bool = False) -> Any:
+        self.fetched = True
+        return super()._fetchone_impl(hard_close)
+
+    def _fetchmany_impl(self, size: int | None = None) -> list[Any]:
+        self.fetched = True
+        return super()._fetchmany_impl(self._yield_per if size is None else size)
+
+    def _fetchiter_impl(self) -> Iterator[Any]:
+        self.fetched = True
+        return super()._fetchiter_impl()
+
+    def _raw_row_iterator(self) -> Iterator[Any]:
+        self.fetched = True
+        return super()._raw_row_iterator()
+
+
+class ChunkedResult(IteratorResult[Any]):
+    """Rows that are fetched and loaded chunk by chunk, as they are asked for.
+
+    :param metadata: names of the columns.
+    :param chunks: yields lists of rows.
+    :param scalars: a row is one value, which is not wrapped.
+    :param raw: the cursor's result, closed with this one.
+    """
+
+    def __init__(self, metadata: Any, chunks: Iterable[list[Any]], scalars: bool, raw: Any, size: int | None) -> None:
+        super().__init__(metadata, chain.from_iterable(chunks), raw=raw, _source_supports_scalars=scalars)
+        self._yield_per = size
+
+
+def require_unique(result: Any) -> None:
+    """Let a result refuse to give its rows until ``unique()`` is called on it."""
+    result._unique_filter_state = (set(), _refuse)
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise InvalidRequestError(
+        "The rows of this result repeat objects, because collections are loaded by joins with their parents; "
+        "call unique() on the result before rows are taken from it"
+    )
+
+
+def unique_filters(keys: Sequence[Callable[[Any], Any] | None]) -> Callable[[Any], Any]:
+    """Give what ``unique()`` asks for: how the values of each column are told apart."""
+
+    def filters(result: Any) -> Sequence[Callable[[Any], Any] | None]:
+        return keys
+
+    return filters
+
+
+def result_metadata(
+    names: Sequence[str | None],
+    lookups: Sequence[tuple[Any, ...]],
+    unique_keys: Sequence[Callable[[Any], Any] | None],
+    processors: Sequence[Any] | None = None,
+) -> SimpleResultMetaData:
+    """Describe the columns of a result.
+
+    :param names: their names.
+    :param lookups: for each, further keys for ``row._mapping``.
+    :param unique_keys: for each, the function whose value tells two values apart; ``None``: the value itself.
+    :param processors: result processors, where rows are raw.
+    """
+    return SimpleResultMetaData(
+        names,  # type: ignore[arg-type]
+        extra=lookups,
+        _processors=processors,
+        _create_unique_filters=unique_filters(unique_keys),
+    )

@@ -1,0 +1,508 @@
+"""How relationships are loaded when they are read: from the identity map, by a SELECT, or not at all.
+
+:class:`LazyLoader` is what a relationship attribute calls.  A many-to-one whose target is in the
+Session needs no SQL; everything else runs one prepared SELECT per relationship.
+Next on the way: ``load/prepared.py``; ``load/refresh.py`` for targets that are found by their key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy.util import warn
+
+from session.constants import (
+    ATTR_EMPTY,
+    ATTR_WAS_SET,
+    LOAD_AGAINST_COMMITTED,
+    MANYTOONE,
+    NO_AUTOFLUSH,
+    NO_RAISE,
+    NO_VALUE,
+    NON_PERSISTENT_OK,
+    PASSIVE_NO_RESULT,
+    RELATED_OBJECT_OK,
+    SQL_OK,
+)
+from session.core.sql import visitors
+from session.exc import DetachedInstanceError, ObjectDeletedError
+from session.load.context import CarriedOptions
+from session.load.loader_option import RELATIONSHIP, AtPath, Load, Setting, Step
+from session.load.option_tree import resolve_options
+from session.load.prepared import PreparedSelect, run_select
+from session.load.refresh import load_by_identity
+from session.mapping.path import Path
+from session.mapping.strategies import hooks, register, strategy_for
+
+__all__ = ["LazyLoader", "LazyStrategy", "NoLoader", "RaiseLoader"]
+
+PENDING_LOADS = "load_pending"
+"""Name of the mark on a state whose relationships load without it being persistent."""
+
+
+# -- strategies ------------------------------------------------------------------------------------
+
+
+@register("relationship", "select", "raise", "raise_on_sql", "noload")
+class LazyStrategy:
+    """The related objects are loaded, or refused, when the attribute is read.
+
+    :param prop: the relationship.
+    """
+
+    def __init__(self, prop: Any) -> None:
+        self.prop = prop
+
+    def attribute_loader(self) -> Any:
+        """Give the loader of the attribute as mapped."""
+        return loader_for(self.prop, self.prop.strategy)
+
+    def compile(self, build: Any, part: Any, mapper: Any, directive: Any, available: bool) -> None:
+        """Select nothing; objects get a loader of their own where the options differ from the mapping."""
+        prop = self.prop
+        name = prop.strategy if directive is None or not directive.name else directive.name
+        if directive is not None and directive.name and not is_late(name):
+            # the strategy asked for cannot be used at this place: load when read
+            name = prop.strategy if is_late(prop.strategy) else "select"
+        compile_late(prop, part, name)
+
+
+def compile_late(prop: Any, part: Any, name: str) -> None:
+    """Fill the part of a relationship that is not loaded with the statement."""
+    part.reset = True
+    if kind_of(name) != kind_of(prop.strategy):
+        part.callable = loader_for(prop, name)
+
+
+def is_late(name: str) -> bool:
+    """Tell whether a strategy leaves the loading to the moment of reading."""
+    return name in ("select", "raise", "raise_on_sql", "noload")
+
+
+def kind_of(name: str) -> str:
+    """Give the loader that a strategy leaves to the attribute."""
+    return name if name in ("raise", "raise_on_sql", "noload") else "select"
+
+
+def loader_for(prop: Any, name: str) -> Any:
+    """Give the attribute loader of a relationship, made once for each kind.
+
+    :param name: the strategy; all but those that refuse share the lazy loader.
+    """
+    kind = kind_of(name)
+    memo = prop.__dict__.setdefault("attribute_loaders", {})
+    found = memo.get(kind)
+    if found is None:
+        if kind == "noload":
+            found = NoLoader(prop)
+        elif kind == "select":
+            found = LazyLoader(prop)
+        else:
+            found = RaiseLoader(prop, sql_only=kind == "raise_on_sql")
+        found = memo.setdefault(kind, found)
+    return found
+
+
+# -- loaders -----------------------------------------------------------------------------------------
+
+
+class NoLoader:
+    """Finds nothing, ever.
+
+    :param prop: the relationship.
+    """
+
+    __slots__ = ("prop",)
+
+    def __init__(self, prop: Any) -> None:
+        self.prop = prop
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self.prop.parent.class_, self.prop.key, "noload"))
+
+    def __call__(self, state: Any, passive: int) -> Any:
+        """Give the empty value."""
+        return ATTR_EMPTY
+
+
+class RaiseLoader:
+    """Refuses to load.
+
+    :param prop: the relationship.
+    :param sql_only: what can be had without SQL is given.
+    """
+
+    __slots__ = ("lazy", "prop", "sql_only")
+
+    def __init__(self, prop: Any, sql_only: bool) -> None:
+        self.prop = prop
+        self.sql_only = sql_only
+        self.lazy = LazyLoader(prop)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self.prop.parent.class_, self.prop.key, "raise_on_sql" if self.sql_only else "raise"))
+
+    def __call__(self, state: Any, passive: int) -> Any:
+        """Raise, unless there is nothing to load or the flags say not to.
+
+        :raises InvalidRequestError: the attribute is not loaded.
+        """
+        if passive & NO_RAISE or (state.ident is None and not loads_pending(self.prop, state)):
+            return self.lazy(state, passive)
+        if not passive & SQL_OK or not passive & RELATED_OBJECT_OK:
+            return self.lazy(state, passive)
+        if not passive & NON_PERSISTENT_OK and state.ident is None:
+            return PASSIVE_NO_RESULT
+        if self.sql_only:
+            found = self.lazy(state, passive & ~RELATED_OBJECT_OK) if self.prop.use_get else PASSIVE_NO_RESULT
+            if found is not PASSIVE_NO_RESULT:
+                return found
+        name = "raise_on_sql" if self.sql_only else "raise"
+        raise InvalidRequestError(
+            f"'{state.class_.__name__}.{self.prop.key}' is not loaded, and lazy='{name}' forbids to load it when it is "
+            "read; load it with the query, by selectinload() or joinedload()"
+        )
+
+
+class LazyLoader:
+    """Loads the related objects of one object.
+
+    :param prop: the relationship.
+    """
+
+    __slots__ = ("_prepared", "prop")
+
+    def __init__(self, prop: Any) -> None:
+        self.prop = prop
+        self._prepared: dict[Any, PreparedSelect] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self.prop.parent.class_, self.prop.key, "select"))
+
+    def __call__(self, state: Any, passive: int) -> Any:
+        """Load, as far as the flags allow.
+
+        :return: the object, or a list of objects; or a marker: ``PASSIVE_NO_RESULT`` if the flags forbid what
+            would be needed, ``ATTR_EMPTY`` if there is nothing to go by.
+        :raises DetachedInstanceError: the object has no Session.
+        """
+        prop = self.prop
+        pending = state.ident is None
+        home = state.home
+        if pending and (home is None or not loads_pending(prop, state)):
+            return ATTR_EMPTY
+        plain = plain_way(prop, state)
+        use_get = prop.use_get and plain
+        if (not passive & SQL_OK and not use_get) or (pending and not passive & NON_PERSISTENT_OK):
+            return PASSIVE_NO_RESULT
+        if not use_get and not passive & RELATED_OBJECT_OK:
+            return PASSIVE_NO_RESULT
+        session = None if home is None else home.session()
+        if session is None:
+            if passive & NO_RAISE:
+                return PASSIVE_NO_RESULT
+            raise DetachedInstanceError(
+                f"Cannot load '{prop.key}' of a {state.class_.__name__} object: it belongs to no Session. Load it "
+                "before the object is detached, for instance with selectinload(), or attach the object with "
+                "Session.add() first",
+                state=state,
+                key=prop.key,
+            )
+        if use_get:
+            return self.by_identity(session, state, passive)
+        return self.by_select(session, state, passive, pending)
+
+    def by_identity(self, session: Any, state: Any, passive: int) -> Any:
+        """Find the target of a many-to-one by its primary key, in the Session first."""
+        prop = self.prop
+        dict_ = state.dict
+        mapper = state.manager.mapper
+        values = []
+        for local, _ in prop.get_pairs:
+            value = read_column(mapper, state, dict_, local, passive)
+            if value is PASSIVE_NO_RESULT or value is NO_VALUE:
+                return value
+            values.append(value)
+        target = prop.mapper
+        nulls = values.count(None)
+        if nulls and (nulls == len(values) or not getattr(target, "allow_partial_pks", True)):
+            return None
+        ident = values[0] if len(values) == 1 else tuple(values)
+        found = present(session, target, ident, state.identity_token, passive)
+        if found is not None:
+            return None if found is GONE else found
+        if not passive & SQL_OK or not passive & RELATED_OBJECT_OK:
+            return PASSIVE_NO_RESULT
+        if may_flush(session, state, passive):
+            session._autoflush()
+            if prop.key in dict_:
+                return ATTR_WAS_SET
+            found = present(session, target, ident, state.identity_token, passive)
+            if found is not None:
+                return None if found is GONE else found
+        options = self.options_for(state, target)
+        if options or session.dispatch.do_orm_execute:
+            criterion, values_ = identity_criterion(target, values)
+            statement = select(target).where(*criterion).options(*options)
+            objects = run_select(
+                session, statement, values_, target, RELATIONSHIP,
+                options=options, identity_token=state.identity_token, lazy_loaded_from=state, autoflush=False,
+            )[0]
+            obj = objects[0] if objects else None
+        else:
+            obj = load_by_identity(session, target, values, identity_token=state.identity_token, kind=RELATIONSHIP)
+        return obj if obj is None or isinstance(obj, target.class_) else None
+
+    def by_select(self, session: Any, state: Any, passive: int, pending: bool) -> Any:
+        """Load the related objects by the join condition."""
+        prop = self.prop
+        dict_ = state.dict
+        if may_flush(session, state, passive) and not pending:
+            session._autoflush()
+            if prop.key in dict_:
+                return ATTR_WAS_SET
+        clause = prop.lazy_clause()
+        mapper = state.manager.mapper
+        values: dict[str, Any] = {}
+        nulls = []
+        for number, (_, column) in enumerate(clause.params, 1):
+            value = read_column(mapper, state, dict_, column, passive)
+            if value is PASSIVE_NO_RESULT:
+                return value
+            name = f"param_{number}"
+            if value is None or value is NO_VALUE:
+                if pending:
+                    return None if not prop.uselist else ATTR_EMPTY
+                nulls.append(name)
+                value = None
+            values[name] = value
+        if nulls and len(nulls) == len(values) and prop.direction is not MANYTOONE:
+            return [] if prop.uselist else None
+        for name in nulls:
+            del values[name]
+        options = self.options_for(state, prop.mapper)
+        settings: dict[str, Any] = {
+            "identity_token": state.identity_token,
+            "lazy_loaded_from": state,
+            "autoflush": False,
+        }
+        if options:
+            statement = self.statement_with(state, options, tuple(nulls))
+            columns = run_select(
+                session, statement, values, prop.mapper, RELATIONSHIP, options=options, **settings
+            )
+            objects = [obj for obj in columns[0] if obj is not None]
+        else:
+            objects = self.prepared(mapper, tuple(nulls)).objects(session, values, **settings)
+        if prop.uselist:
+            return objects
+        if len(objects) > 1:
+            warn(
+                f"'{state.class_.__name__}.{prop.key}' holds one object (uselist=False), but its lazy load found "
+                f"{len(objects)}; the first was taken",
+                SAWarning,
+            )
+        return objects[0] if objects else None
+
+    # -- statements ---------------------------------------------------------------------------
+
+    def prepared(self, mapper: Any, nulls: tuple[str, ...]) -> PreparedSelect:
+        """Give the prepared SELECT, made at the first load."""
+        found = self._prepared.get(nulls)
+        if found is None:
+            statement = self.statement(nulls)
+            backwards = back_options(self.prop)
+            if backwards:
+                statement = statement.options(*backwards)
+            prepared = PreparedSelect(statement, self.prop.mapper, RELATIONSHIP)
+            found = self._prepared.setdefault(nulls, prepared)
+        return found
+
+    def statement(self, nulls: tuple[str, ...], target: Any = None, criteria: tuple[Any, ...] = ()) -> Any:
+        """Build the SELECT of the related objects of one object."""
+        prop = self.prop
+        entity = target_entity(prop) if target is None else target
+        statement = select(entity.entity if entity.is_aliased_class else entity)
+        statement = statement.where(parametrized(prop.lazy_clause(), nulls), *criteria)
+        if prop.order_by:
+            statement = statement.order_by(*prop.order_by)
+        return statement
+
+    def statement_with(self, state: Any, options: tuple[Any, ...], nulls: tuple[str, ...]) -> Any:
+        """Give the SELECT with the options that came with the object."""
+        prop = self.prop
+        held = state.load_options
+        memo = held.memo if isinstance(held, CarriedOptions) else {}
+        key = (prop, state.load_path, nulls)
+        found = memo.get(key)
+        if found is None:
+            directive = directive_of(prop, state)
+            criteria = () if directive is None else directive.criteria
+            statement = self.statement(nulls, criteria=tuple(criteria)).options(*options)
+            found = memo.setdefault(key, statement)
+        return found
+
+    def options_for(self, state: Any, target: Any) -> tuple[Any, ...]:
+        """Give the options that the load of an object's related objects runs with."""
+        held = state.load_options
+        if not held and state.load_path is None:
+            return ()
+        prop = self.prop
+        if not held:
+            return (*back_options(prop), AtPath(state.load_path.child(prop, target_entity(prop))))
+        memo = held.memo if isinstance(held, CarriedOptions) else {}
+        key = ("options", prop, state.load_path)
+        found: tuple[Any, ...] | None = memo.get(key)
+        if found is None:
+            start = state.load_path
+            if start is None:
+                start = Path.root(state.manager.mapper)
+            found = (*held, *back_options(prop), AtPath(start.child(prop, target_entity(prop))))
+            memo[key] = found
+        return found
+
+
+# -- parts of a lazy load ---------------------------------------------------------------------------------
+
+
+class _Gone:
+    """The object is in the Session, and is no value for the attribute."""
+
+
+GONE = _Gone()
+
+
+def present(session: Any, target: Any, ident: Any, token: Any, passive: int) -> Any:
+    """Look into the Session for the target of a many-to-one.
+
+    :return: the object, ``None`` if it is not there, ``GONE`` if it is and can't be the value: of another class, or
+        its row was deleted; ``PASSIVE_NO_RESULT`` if it is expired and SQL is not allowed.
+    """
+    shelf = session.identity_map.shelves.get((target.identity_class, token))
+    state = None if shelf is None else shelf.get(ident)
+    obj = None if state is None else state()
+    if obj is None:
+        return None
+    if not isinstance(obj, target.class_):
+        return GONE
+    if state.expired:
+        if not passive & SQL_OK:
+            return PASSIVE_NO_RESULT
+        if not passive & RELATED_OBJECT_OK:
+            return obj
+        try:
+            state.load_expired(passive)
+        except ObjectDeletedError:
+            session._remove_newly_deleted([state])
+            return GONE
+    return obj
+
+
+def read_column(mapper: Any, state: Any, dict_: dict[str, Any], column: Any, passive: int) -> Any:
+    """Read an object's value for a column, as far as the flags allow."""
+    prop = mapper.prop_of_column.get(column)
+    if prop is None:
+        prop = mapper.get_property_by_column(column)
+    key = prop.key
+    if not passive & LOAD_AGAINST_COMMITTED:
+        if key in dict_:
+            return dict_[key]
+        return state.manager[key].impl.get(state, dict_, passive)
+    return state.manager[key].impl.get_committed_value(state, dict_, passive)
+
+
+def may_flush(session: Any, state: Any, passive: int) -> bool:
+    """Tell whether a flush comes before the load."""
+    return not passive & NO_AUTOFLUSH and session.autoflush and state.ident is not None
+
+
+def loads_pending(prop: Any, state: Any) -> bool:
+    """Tell whether the relationship loads for an object that is not in the database yet."""
+    return bool(prop.load_on_pending or state.peek(PENDING_LOADS))
+
+
+def plain_way(prop: Any, state: Any) -> bool:
+    """Tell whether the options that came with an object leave the relationship's own condition as it is."""
+    if not state.load_options:
+        return True
+    directive = directive_of(prop, state)
+    if directive is not None and directive.criteria:
+        return False
+    return not any(getattr(option, "is_loader_criteria", False) for option in state.load_options)
+
+
+def directive_of(prop: Any, state: Any) -> Any:
+    """Give what the options that came with an object say about one of its relationships."""
+    held = state.load_options
+    memo = held.memo if isinstance(held, CarriedOptions) else {}
+    resolved = memo.get("resolved")
+    if resolved is None:
+        resolved = memo["resolved"] = resolve_options(held)
+    mapper = state.manager.mapper
+    path = state.load_path
+    scope = resolved.scope(mapper) if path is None else resolved.scope_at(path.steps)
+    entity = mapper if path is None else path.steps[-1]
+    return scope.find(entity, mapper, prop.key, RELATIONSHIP)
+
+
+def target_entity(prop: Any) -> Any:
+    """Give the entity that a relationship leads to."""
+    return getattr(prop, "entity", None) or prop.mapper
+
+
+def parametrized(clause: Any, nulls: tuple[str, ...]) -> Any:
+    """Give a lazy condition with its parameters named param_1, param_2, ... in the order of ``clause.params``.
+
+    :param nulls: names of those whose value is ``None``: they become ``IS NULL``.
+    """
+    numbers = {key: number for number, (key, _) in enumerate(clause.params, 1)}
+    names = {key: f"param_{number}" for key, number in numbers.items()}
+    absent = [key for key, name in names.items() if name in nulls]
+    criterion = clause.with_nulls(absent) if absent else clause.criterion
+
+    def rename(element: Any, **keywords: Any) -> Any:
+        if getattr(element, "__visit_name__", "") == "bindparam" and element.key in names:
+            return bindparam(names[element.key], type_=element.type, required=True)
+        return None
+
+    return visitors.replacement_traverse(criterion, {}, rename)
+
+
+def identity_criterion(target: Any, values: list[Any]) -> tuple[list[Any], Mapping[str, Any]]:
+    """Give the condition on a primary key, with named parameters, and their values."""
+    criterion = []
+    given = {}
+    for number, (column, value) in enumerate(zip(target.primary_key, values, strict=False), 1):
+        if value is None:
+            criterion.append(column.is_(None))
+        else:
+            criterion.append(column == bindparam(f"pk_{number}", type_=column.type))
+            given[f"pk_{number}"] = value
+    return criterion, given
+
+
+def back_options(prop: Any) -> tuple[Load, ...]:
+    """Keep eager loads of the reverse many-to-one from loading what the parent is already."""
+    made = []
+    for reverse in prop.reverse_properties:
+        if reverse.direction is MANYTOONE and reverse.use_get and not is_late(reverse.strategy):
+            target = target_entity(prop)
+            setting = Setting((), RELATIONSHIP, Step(target, reverse.key), "select")
+            made.append(Load(target).also([setting]))
+    return tuple(made)
+
+
+def _restore(cls: type[Any], key: str, name: str) -> Any:
+    prop = cls.__dict__["_session_manager_"].mapper.get_property(key)
+    return loader_for(prop, name)
+
+
+def relationship_loader(prop: Any, mapper: Any = None) -> Any:
+    """Give the attribute loader of a relationship as mapped; what the mapping calls for its attributes."""
+    return strategy_for(prop).attribute_loader()
+
+
+hooks.relationship_loader = relationship_loader

@@ -1,0 +1,400 @@
+"""Relationships that are loaded by one more SELECT for many parents at once.
+
+In: the parents of one chunk of rows.  Their keys go out in batches of 500 as ``WHERE ... IN``; what
+comes back is put beside the parents.  Three kinds of statements, by what the join condition allows: by
+the targets' foreign key (or that of the secondary table), by the targets' own primary key (many-to-one), and
+in all other cases by a join from the parents' table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy.util import warn
+
+from session._accel import loading
+from session.constants import (
+    INSTANCE_STATE,
+    MANYTOMANY,
+    MANYTOONE,
+    NO_AUTOFLUSH,
+    NO_VALUE,
+    ONETOMANY,
+    PASSIVE_NO_RESULT,
+    PASSIVE_OFF,
+)
+from session.load.loader_option import RELATIONSHIP, AtPath
+from session.load.option_tree import resolve_options
+from session.load.prepared import PreparedSelect, run_select
+from session.load.strategies_lazy import back_options, compile_late, read_column, target_entity
+from session.mapping.aliased import alias_of
+from session.mapping.strategies import factories, register
+
+__all__ = ["BATCH", "SelectinLoad", "SelectinStrategy", "SubclassLoad"]
+
+BATCH = 500
+"""Keys in one SELECT."""
+
+KEYS = "primary_keys"
+
+
+def ends_here(build: Any, prop: Any, directive: Any) -> bool:
+    """Tell whether a chain of eager loads that only the mapping asks for has come to its end.
+
+    It has where the path goes through the target already, or is as long as ``join_depth``.
+    """
+    if directive is not None and directive.name and not directive.default:
+        return False
+    path = build.path
+    depth = getattr(prop, "join_depth", None)
+    if depth:
+        return (path.length + 1) // 2 > depth
+    return bool(path.contains_mapper(prop.mapper))
+
+
+@register("relationship", "selectin", "subquery")
+class SelectinStrategy:
+    """The related objects are loaded right after their parents, by a SELECT for each 500 of these.
+
+    ``subqueryload`` is served by this too: it gives the same objects, by other SQL.
+
+    :param prop: the relationship.
+    """
+
+    def __init__(self, prop: Any) -> None:
+        self.prop = prop
+
+    def attribute_loader(self) -> Any:
+        """Objects that were not loaded by a query with eager loads load when the attribute is read."""
+        return factories["relationship", "select"](self.prop).attribute_loader()
+
+    def compile(self, build: Any, part: Any, mapper: Any, directive: Any, available: bool) -> None:
+        """Note the load that follows the rows."""
+        if ends_here(build, self.prop, directive):
+            compile_late(self.prop, part, "select")
+            return
+        part.reset = True
+        part.post = SelectinLoad(self.prop, mapper, build.path, directive)
+
+
+class SelectinLoad:
+    """One relationship, to be loaded for the objects of a statement.
+
+    :param prop: the relationship.
+    :param mapper: the class whose objects are the parents.
+    :param path: where the parents stand.
+    :param directive: what the options say.
+    """
+
+    def __init__(self, prop: Any, mapper: Any, path: Any, directive: Any) -> None:
+        self.prop = prop
+        self.mapper = mapper
+        target = None if directive is None else directive.target
+        self.target = target_entity(prop) if target is None else target
+        self.criteria: tuple[Any, ...] = () if directive is None else tuple(directive.criteria)
+        depth = None if directive is None else directive.params.get("recursion_depth")
+        self.recursion_depth: int = depth or 0
+        if depth and not prop.mapper.common_parent(prop.parent):
+            raise InvalidRequestError(f"recursion_depth is for relationships of a class to itself; {prop} is none")
+        self.path = path.child(prop, self.target)
+        self.prepared: PreparedSelect | None = None
+        self.by_target_key = bool(prop.use_get and not self.criteria and self.target is target_entity(prop))
+        self.link_columns: Sequence[Any] = () if self.by_target_key else link_columns(prop)
+
+    # -- statement -------------------------------------------------------------------------
+
+    def statement(self, options: Sequence[Any]) -> Any:
+        """Build the SELECT for a batch of keys."""
+        prop, target = self.prop, self.target
+        entity = target.entity
+        if self.by_target_key:
+            keys: Sequence[Any] = [pair[1] for pair in prop.get_pairs]
+            if target.is_aliased_class:
+                keys = [target.adapt(key) for key in keys]
+            statement = select(entity)
+        elif self.link_columns:
+            keys = self.link_columns
+            if prop.secondary is not None:
+                joined = prop.joins_for(prop.parent, target)
+                statement = select(*keys, entity).select_from(prop.secondary)
+                statement = statement.join(entity, joined.secondaryjoin)
+            else:
+                if target.is_aliased_class:
+                    keys = [target.adapt(key) for key in keys]
+                statement = select(*keys, entity)
+            if self.criteria:
+                criteria = [target.adapt(each) if target.is_aliased_class else each for each in self.criteria]
+                statement = statement.where(*criteria)
+        else:
+            parents = alias_of(prop.parent)
+            keys = [parents.adapt(column) for column in prop.parent.primary_key]
+            way = getattr(parents.entity, prop.key)
+            if target is not target_entity(prop) or target.is_aliased_class:
+                way = way.of_type(entity)
+            if self.criteria:
+                way = way.and_(*self.criteria)
+            statement = select(*keys, entity).select_from(parents.entity).join(way)
+        if len(keys) == 1:
+            statement = statement.where(keys[0].in_(bindparam(KEYS, expanding=True)))
+        else:
+            statement = statement.where(tuple_(*keys).in_(bindparam(KEYS, expanding=True)))
+        if prop.order_by and prop.uselist:
+            order_by = prop.order_by
+            if target.is_aliased_class:
+                order_by = [target.adapt(each) for each in order_by]
+            statement = statement.order_by(*order_by)
+        return statement.options(*options, *back_options(prop), AtPath(self.path))
+
+    def columns(self, context: Any, keys: Sequence[Any]) -> list[list[Any]]:
+        """Run the SELECT for one batch of keys."""
+        settings = context.follow_up()
+        bind_arguments = settings.pop("bind_arguments")
+        values = {KEYS: list(keys)}
+        options = context.options
+        if any(option.has_values for option in options if hasattr(option, "has_values")):
+            statement = self.refreshed(options)
+            return run_select(
+                context.session, statement, values, self.target.mapper, RELATIONSHIP, bind_arguments, **settings
+            )
+        if self.prepared is None:
+            statement = self.statement([option for option in options if not isinstance(option, AtPath)])
+            self.prepared = PreparedSelect(statement, self.target.mapper, RELATIONSHIP)
+        return self.prepared.columns(context.session, values, bind_arguments, **settings)
+
+    def refreshed(self, options: Sequence[Any]) -> Any:
+        """Build the SELECT with the options of this run, whose bound values are not those of the first."""
+        own = [option for option in options if not isinstance(option, AtPath)]
+        if self.criteria:
+            current = current_criteria(options, self.path)
+            if current is not None:
+                made = SelectinLoad.__new__(SelectinLoad)
+                made.__dict__.update(self.__dict__)
+                made.criteria = current
+                return made.statement(own)
+        return self.statement(own)
+
+    # -- run ---------------------------------------------------------------------------------
+
+    def run(self, context: Any, parents: Sequence[Any]) -> None:
+        """Load the relationship for all parents that do not have it."""
+        key = self.prop.key
+        depth = self.recursion_depth
+        waiting = list(parents)
+        done: set[int] = set()
+        while waiting:
+            todo = []
+            for parent in waiting:
+                dict_ = parent.__dict__
+                if key in dict_ or id(parent) in done:
+                    continue
+                committed = dict_[INSTANCE_STATE].committed
+                if committed is not None and key in committed:
+                    continue
+                done.add(id(parent))
+                todo.append(parent)
+            if not todo:
+                return
+            children = self.by_own_key(context, todo) if self.by_target_key else self.by_parent_key(context, todo)
+            if not depth:
+                return
+            depth -= 1
+            # what was loaded is held by its parents, so that numbers in ``done`` stay theirs
+            waiting = children
+
+    def by_own_key(self, context: Any, parents: Sequence[Any]) -> list[Any]:
+        """Load the targets of a many-to-one by their primary keys."""
+        prop = self.prop
+        key = prop.key
+        by_ident: dict[Any, list[Any]] = {}
+        locals_ = [local for local, _ in prop.get_pairs]
+        for parent in parents:
+            dict_ = parent.__dict__
+            state = dict_[INSTANCE_STATE]
+            mapper = state.manager.mapper
+            values = [read_column(mapper, state, dict_, column, PASSIVE_OFF | NO_AUTOFLUSH) for column in locals_]
+            if any(value is None or value is NO_VALUE or value is PASSIVE_NO_RESULT for value in values):
+                set_scalar(parent, key, None)
+                continue
+            by_ident.setdefault(values[0] if len(values) == 1 else tuple(values), []).append(parent)
+        found = []
+        for batch in batches(in_order(by_ident)):
+            objects = self.columns(context, batch)[0]
+            for obj in objects:
+                if obj is None:
+                    continue
+                ident = obj.__dict__[INSTANCE_STATE].ident
+                waiting = by_ident.pop(ident, None)
+                if waiting is not None:
+                    found.append(obj)
+                    for parent in waiting:
+                        set_scalar(parent, key, obj)
+        for waiting in by_ident.values():
+            for parent in waiting:
+                set_scalar(parent, key, None)
+        return found
+
+    def by_parent_key(self, context: Any, parents: Sequence[Any]) -> list[Any]:
+        """Load the targets by the keys of their parents."""
+        prop = self.prop
+        key = prop.key
+        by_ident = {parent.__dict__[INSTANCE_STATE].ident: parent for parent in parents}
+        found = []
+        single = len(prop.parent.primary_key) == 1
+        for batch in batches(list(by_ident)):
+            *links, children = self.columns(context, batch)
+            idents: Sequence[Any] = links[0] if single else list(zip(*links, strict=False))
+            groups: dict[Any, dict[int, Any]] = {}
+            for ident, child in zip(idents, children, strict=False):
+                if child is not None:
+                    groups.setdefault(ident, {})[id(child)] = child
+            for ident in batch:
+                items = list(groups.get(ident, {}).values())
+                found.extend(items)
+                parent = by_ident[ident]
+                if key in parent.__dict__:
+                    continue
+                if prop.uselist:
+                    loading.set_collection(parent, key, items)
+                    continue
+                if len(items) > 1:
+                    warn(
+                        f"'{type(parent).__name__}.{key}' holds one object (uselist=False), but its eager load found "
+                        f"{len(items)}; the first was taken",
+                        SAWarning,
+                    )
+                set_scalar(parent, key, items[0] if items else None)
+        return found
+
+
+def link_columns(prop: Any) -> Sequence[Any]:
+    """Give the columns that refer to the parent's primary key and nothing else, in its order.
+
+    They are columns of the target, or of the secondary table; empty where the condition is more than that.
+    """
+    if prop.direction is MANYTOONE or prop.omit_join is False:
+        return ()
+    parent = prop.parent
+    far: dict[Any, Any] = {}
+    pairs = prop.local_remote_pairs if prop.direction is ONETOMANY else prop.synchronize_pairs
+    for local, remote in pairs:
+        far[key_column(parent, local)] = remote
+    if None in far or len(far) != len(parent.primary_key) or set(far) != set(parent.primary_key):
+        return ()
+    if not only_equalities(prop.primaryjoin, len(far)):
+        return ()
+    if prop.direction is MANYTOMANY and prop.secondary is None:
+        return ()
+    return [far[column] for column in parent.primary_key]
+
+
+def key_column(mapper: Any, column: Any) -> Any:
+    """Give the primary key column that a column is or always equals, ``None`` if it is none."""
+    for key in mapper.primary_key:
+        if key is column or column in mapper.equivalent_columns.get(key, ()):
+            return key
+    return None
+
+
+def only_equalities(clause: Any, count: int) -> bool:
+    """Tell whether a join condition is so many equalities of columns and nothing else."""
+    pending = [clause]
+    seen = 0
+    while pending:
+        each = pending.pop()
+        if each.__visit_name__ in ("clauselist", "expression_clauselist", "grouping"):
+            if getattr(getattr(each, "operator", None), "__name__", "and_") != "and_":
+                return False
+            pending.extend(each.get_children())
+        elif each.__visit_name__ == "binary" and each.operator.__name__ == "eq":
+            if not all(hasattr(side, "table") for side in (each.left, each.right)):
+                return False
+            seen += 1
+        else:
+            return False
+    return seen == count
+
+
+def current_criteria(options: Sequence[Any], path: Any) -> tuple[Any, ...] | None:
+    """Give the conditions that the options of this run put on a relationship.
+
+    :param path: the path to its target.
+    """
+    resolved = resolve_options([option for option in options if not isinstance(option, AtPath)])
+    *steps, prop, _ = path.steps
+    entity = steps[-1]
+    directive = resolved.scope_at(steps).find(entity, entity.mapper, prop.key, RELATIONSHIP)
+    return None if directive is None else tuple(directive.criteria)
+
+
+def set_scalar(parent: Any, key: str, value: Any) -> None:
+    """Set a reference as loaded."""
+    dict_ = parent.__dict__
+    if key in dict_:
+        return
+    state = dict_[INSTANCE_STATE]
+    state.manager[key].impl.set_committed_value(state, dict_, value)
+
+
+def in_order(keys: Any) -> list[Any]:
+    """Sort keys, so that equal loads emit equal SQL; as they come where they cannot be sorted."""
+    try:
+        return sorted(keys)
+    except TypeError:
+        return list(keys)
+
+
+def batches(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut a list of keys into batches."""
+    for start in range(0, len(keys), BATCH):
+        yield keys[start : start + BATCH]
+
+
+class SubclassLoad:
+    """The columns of a subclass, to be loaded for objects whose rows came from the base class's tables.
+
+    :param build: the translation of the base class.
+    :param mapper: the subclass.
+    """
+
+    def __init__(self, build: Any, mapper: Any) -> None:
+        self.mapper = mapper
+        self.path = build.path
+        self.prepared: PreparedSelect | None = None
+
+    def run(self, context: Any, objects: Sequence[Any]) -> None:
+        """Load the missing columns by one SELECT for each 500 objects."""
+        own = [prop.key for prop in self.mapper.column_props]
+        waiting = {}
+        for obj in objects:
+            dict_ = obj.__dict__
+            state = dict_[INSTANCE_STATE]
+            if isinstance(obj, self.mapper.class_) and state.expired_keys and any(key not in dict_ for key in own):
+                waiting[state.ident] = obj
+        settings = context.follow_up()
+        bind_arguments = settings.pop("bind_arguments")
+        for batch in batches(in_order(waiting)):
+            self.prepare(context).columns(context.session, {KEYS: list(batch)}, bind_arguments, **settings)
+
+    def prepare(self, context: Any) -> PreparedSelect:
+        """Give the statement, built at the first run."""
+        found = self.prepared
+        if found is None:
+            mapper = self.mapper
+            keys = mapper.primary_key
+            left = keys[0] if len(keys) == 1 else tuple_(*keys)
+            statement = select(mapper).where(left.in_(bindparam(KEYS, expanding=True)))
+            statement = statement.order_by(*keys)
+            options = [option for option in context.options if not isinstance(option, AtPath)]
+            statement = statement.options(*options, AtPath(self.path))
+            found = self.prepared = PreparedSelect(statement, mapper, RELATIONSHIP)
+        return found
+
+
+def _subclass_load(build: Any, mapper: Any) -> SubclassLoad:
+    return SubclassLoad(build, mapper)
+
+
+register("mapper", "selectin_polymorphic")(_subclass_load)  # type: ignore[arg-type]

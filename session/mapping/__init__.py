@@ -1,0 +1,1 @@
+"""The mapping of classes to tables: registry, declarative front, mapper, properties, inheritance."""

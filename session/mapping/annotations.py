@@ -1,0 +1,333 @@
+"""Reading ``Mapped[...]``: from an annotation, perhaps a string, to Python types and relationship targets.
+
+Strings are evaluated with the names of the module they stand in.  A name that is not known yet (a class
+further down, an import for type checkers only) becomes an :class:`Unknown`, which a relationship resolves
+through the registry later and which is an error for a column.  Next on the way: ``mapped.py`` for columns.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections.abc
+import re
+import sys
+import types
+import typing
+from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
+
+from sqlalchemy.exc import ArgumentError
+
+from session.core import schema as core_schema
+from session.exc import MappedAnnotationError
+from session.mapping.base import MappedAnnotation
+from session.mapping.mapped import DynamicMapped, Mapped, WriteOnlyMapped
+
+__all__ = [
+    "Unknown",
+    "annotated_metadata",
+    "column_type",
+    "evaluate",
+    "is_class_variable",
+    "is_mapped_annotation",
+    "read_mapped",
+    "read_target",
+    "without_none",
+]
+
+_HEAD = re.compile(r"\s*([\w.]+)\s*\[(.*)\]\s*\Z", re.DOTALL)
+_UNION = (Union, types.UnionType)
+_CONCRETE: dict[Any, Any] = {
+    collections.abc.Sequence: list,
+    collections.abc.MutableSequence: list,
+    collections.abc.Collection: list,
+    collections.abc.Iterable: list,
+    collections.abc.Set: set,
+    collections.abc.MutableSet: set,
+    collections.abc.Mapping: dict,
+    collections.abc.MutableMapping: dict,
+}
+
+
+class Unknown:
+    """A name in an annotation that is not known yet; may be part of any type expression."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return self.path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknown) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __call__(self, *args: Any) -> Any:  # what typing asks of an argument
+        raise TypeError(f"{self.path} is the name of a type that is not known")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Unknown(f"{self.path}.{name}")
+
+    def __or__(self, other: Any) -> Any:
+        return _union(self, _typed(other))
+
+    def __ror__(self, other: Any) -> Any:
+        return _union(_typed(other), self)
+
+    def __getitem__(self, arguments: Any) -> Any:
+        return Unknown(f"{self.path}[{arguments!r}]")
+
+
+def _union(*parts: Any) -> Any:
+    """Return the union of some types; the ``|`` operator is not for every kind of part."""
+    return Union.__getitem__(parts)
+
+
+def _typed(part: Any) -> Any:
+    return ForwardRef(part) if isinstance(part, str) else part
+
+
+class _Names(dict[str, Any]):
+    """What an annotation of a class can name."""
+
+    def __init__(self, module: str, origin: type[Any], registry: Any) -> None:
+        super().__init__()
+        self._module = getattr(sys.modules.get(module), "__dict__", {})
+        self._origin = origin
+        self._classes = registry._class_registry
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._module:
+            return self._module[name]
+        for cls in self._origin.__mro__:
+            own = cls.__dict__.get(name)
+            if isinstance(own, type) or get_origin(own) is not None:
+                return own
+        if name == self._origin.__name__:
+            return self._origin
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        known = self._classes.get(name)
+        return known if isinstance(known, type) else Unknown(name)
+
+
+def evaluate(text: str, origin: type[Any], registry: Any, module: str | None = None) -> Any:
+    """Turn the text of an annotation into the type it names.
+
+    :param text: the annotation.
+    :param origin: the class in whose body it stands.
+    :param registry: its registry, whose classes are known by name.
+    :param module: the module's name, by default that of the class.
+    :return: a type; :class:`Unknown` stands for what is not known yet.
+    """
+    names = _Names(module or origin.__module__, origin, registry)
+    try:
+        return eval(text, {"__builtins__": {}}, names)
+    except (AttributeError, TypeError, SyntaxError) as error:
+        raise MappedAnnotationError(
+            f"The annotation {text!r} in class {origin.__name__} cannot be evaluated: {error}", cls=origin
+        ) from error
+
+
+def is_mapped_annotation(annotation: Any) -> bool:
+    """Tell by its looks whether an annotation is ``Mapped[...]`` or of its kind, without evaluating it."""
+    if isinstance(annotation, str):
+        match = _HEAD.match(annotation)
+        return match is not None and match.group(1).rpartition(".")[2].endswith("Mapped")
+    container = get_origin(annotation)
+    return isinstance(container, type) and issubclass(container, Mapped)
+
+
+def is_class_variable(annotation: Any) -> bool:
+    """Tell whether an annotation is ``ClassVar``, written as a type or as text."""
+    if isinstance(annotation, str):
+        return annotation.split("[")[0].strip().rpartition(".")[2] == "ClassVar"
+    return annotation is typing.ClassVar or get_origin(annotation) is typing.ClassVar
+
+
+def read_mapped(annotation: Any, key: str, origin: type[Any], registry: Any) -> MappedAnnotation | None:
+    """Read one annotation of a class body.
+
+    :param annotation: as it stands in ``__annotations__``.
+    :param key: the attribute's name.
+    :param origin: the class or mixin that has it.
+    :param registry: the registry that maps the class.
+    :return: what was read; ``None`` if it is not of the ``Mapped`` kind.
+    :raises MappedAnnotationError: if it cannot be evaluated.
+    """
+    written = annotation
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        if is_class_variable(annotation):
+            return None
+        annotation = evaluate(annotation, origin, registry)
+    container = get_origin(annotation)
+    if not (isinstance(container, type) and issubclass(container, Mapped)):
+        return None
+    argument = _settle(get_args(annotation)[0], origin, registry)
+    return MappedAnnotation(written, container, argument, optional=_allows_none(argument))
+
+
+def _settle(part: Any, origin: type[Any], registry: Any) -> Any:
+    """Evaluate what is still text in the outer layers of a type."""
+    while isinstance(part, (str, ForwardRef)):
+        part = evaluate(part.__forward_arg__ if isinstance(part, ForwardRef) else part, origin, registry)
+    if get_origin(part) in _UNION:
+        return _union(*(_settle(choice, origin, registry) for choice in get_args(part)))
+    return part
+
+
+def _alias_value(type_: Any) -> Any:
+    """Look through a ``type X = ...`` alias."""
+    while type(type_).__name__ == "TypeAliasType":
+        type_ = type_.__value__
+    return type_
+
+
+def _allows_none(type_: Any) -> bool:
+    type_ = _alias_value(type_)
+    if get_origin(type_) is typing.Annotated:
+        return _allows_none(get_args(type_)[0])
+    return type_ in (None, type(None)) or (get_origin(type_) in _UNION and any(map(_allows_none, get_args(type_))))
+
+
+def without_none(type_: Any) -> Any:
+    """Return a type without its ``None``."""
+    if get_origin(type_) not in _UNION:
+        return type_
+    rest = tuple(choice for choice in get_args(type_) if choice not in (None, type(None)))
+    return _union(*rest) if rest else type(None)
+
+
+def annotated_metadata(annotation: MappedAnnotation) -> tuple[Any, ...]:
+    """Return what an ``Annotated`` type in the annotation carries."""
+    for part in (annotation.argument, without_none(annotation.argument)):
+        part = _alias_value(part)
+        if get_origin(part) is typing.Annotated:
+            return tuple(part.__metadata__)
+    return ()
+
+
+def read_target(annotation: MappedAnnotation, key: str, origin: type[Any], registry: Any) -> None:
+    """Fill in what a relationship wants to know: target, collection, loading style.
+
+    :raises MappedAnnotationError: if the annotation names no single target.
+    """
+    type_ = _settle(without_none(_plain(annotation.argument)), origin, registry)
+    type_ = _plain(type_)
+    outer = get_origin(type_)
+    if isinstance(outer, type) and issubclass(outer, collections.abc.Iterable) and get_args(type_):
+        arguments = get_args(type_)
+        annotation.uselist = True
+        annotation.collection_class = _CONCRETE.get(outer, outer)
+        if len(arguments) > 1:
+            annotation.key_type = arguments[0]
+        type_ = _settle(arguments[-1], origin, registry)
+    if annotation.container is not Mapped:
+        annotation.uselist = True
+        annotation.lazy = _style(annotation.container)
+    type_ = _plain(type_)
+    annotation.target = type_.path if isinstance(type_, Unknown) else type_
+    if get_origin(annotation.target) in _UNION:
+        raise MappedAnnotationError(
+            f"The relationship {origin.__name__}.{key} cannot lead to several classes: {annotation.written!r}; "
+            f"name one class, or write relationship('Target')",
+            cls=origin,
+            key=key,
+        )
+
+
+def _plain(type_: Any) -> Any:
+    type_ = _alias_value(type_)
+    return get_args(type_)[0] if get_origin(type_) is typing.Annotated else type_
+
+
+def _style(container: type[Any]) -> str | None:
+    if issubclass(container, DynamicMapped):
+        return "dynamic"
+    return "write_only" if issubclass(container, WriteOnlyMapped) else None
+
+
+# ---- columns -----------------------------------------------------------------
+
+
+def column_type(annotation: MappedAnnotation, key: str, origin: type[Any], registry: Any) -> Any:
+    """Find the SQL type for the Python type of a column's annotation.
+
+    :param annotation: the annotation, read.
+    :param key: the attribute's name.
+    :param origin: the class that has it.
+    :param registry: gives the user's own type map.
+    :return: an object of a SQL type.
+    :raises MappedAnnotationError: if a name is unknown, or no SQL type stands for the Python type.
+    """
+    tried = []
+    for candidate in _candidates(annotation.argument):
+        if isinstance(candidate, Unknown):
+            raise MappedAnnotationError(
+                f"The annotation {annotation.written!r} of {origin.__name__}.{key} has an unknown name "
+                f"{candidate.path!r}; import it where module {origin.__module__!r} can see it at run time, or "
+                f"give the column's type to mapped_column()",
+                cls=origin,
+                key=key,
+            )
+        try:
+            found = _lookup(candidate, registry)
+        except ArgumentError as error:
+            raise ArgumentError(f"For the column {origin.__name__}.{key}: {error}") from error
+        if found is not None:
+            return found
+        tried.append(candidate)
+    raise MappedAnnotationError(
+        f"No SQL type is known for {tried[-1]!r} in the annotation of {origin.__name__}.{key}; give one, as in "
+        f"mapped_column(String), or add it to the type_annotation_map of the registry",
+        cls=origin,
+        key=key,
+    )
+
+
+def _candidates(type_: Any) -> typing.Iterator[Any]:
+    """Yield the types to look up: as written first, then with less and less around them."""
+    seen: list[Any] = []
+    while type_ not in seen:
+        seen.append(type_)
+        yield type_
+        bare = without_none(type_)
+        if bare != type_:
+            type_ = bare
+        elif type(type_).__name__ == "TypeAliasType":
+            type_ = type_.__value__
+        elif get_origin(type_) is typing.Annotated:
+            type_ = get_args(type_)[0]
+
+
+def _lookup(candidate: Any, registry: Any) -> Any:
+    own = registry.type_annotation_map
+    try:
+        hash(candidate)
+    except TypeError:
+        return None
+    if candidate in own:
+        outer = get_origin(candidate)
+        flattened = outer if outer is Literal else candidate
+        return core_schema.type_for(own[candidate], candidate, candidate, flattened)
+    if get_origin(candidate) is Literal:
+        found = own.get(Literal, core_schema.DEFAULT_TYPES[Literal])
+        return core_schema.type_for(found, candidate, Literal, Literal)
+    if not isinstance(candidate, type):
+        return None
+    for base in candidate.__mro__:
+        found = own.get(base)
+        if found is None:
+            found = core_schema.DEFAULT_TYPES.get(base)
+        if found is not None:
+            fitted = core_schema.type_for(found, candidate, base, base)
+            if fitted is not None:
+                return fitted
+    return None

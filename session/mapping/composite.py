@@ -1,0 +1,445 @@
+"""Composites: an attribute whose value is an object of the user's, made of several columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, and_, event, or_
+from sqlalchemy.exc import ArgumentError
+
+from session.constants import NO_VALUE
+from session.core import sql as core_sql
+from session.history import HISTORY_BLANK, History
+from session.instrument.base import instance_state
+from session.instrument.comparator import PropComparator
+from session.mapping.base import (
+    NOT_GIVEN,
+    DataclassOptions,
+    MappedAnnotation,
+    MapperProperty,
+    ScanContext,
+)
+from session.mapping.bundle import Bundle
+from session.mapping.mapped_column import MappedColumn
+from session.mapping.proxied import ProxiedAttribute
+
+if TYPE_CHECKING:
+    from session.mapping.mapper import Mapper
+
+__all__ = ["Composite", "CompositeProperty", "composite"]
+
+
+class CompositeProperty(MapperProperty):
+    """An attribute whose value is made of several column attributes.
+
+    :param class_: makes the value of the columns' values, in order: a dataclass, or a class with
+        ``__composite_values__()``, or any callable.
+    :param attrs: the columns: ``mapped_column()``, ``Column``, attributes, or names of attributes.
+    :param settings: ``deferred``, ``group``, ``raiseload``, ``active_history`` for the columns.
+    """
+
+    is_composite = True
+    is_descriptor = True
+
+    def __init__(
+        self,
+        class_: Any,
+        *attrs: Any,
+        return_none_on: Any = NOT_GIVEN,
+        comparator_factory: Any = None,
+        column_template: str | None = None,
+        active_history: bool = False,
+        deferred: bool = False,
+        raiseload: bool = False,
+        group: str | None = None,
+        info: dict[Any, Any] | None = None,
+        doc: str | None = None,
+        dataclass_options: DataclassOptions | None = None,
+    ) -> None:
+        super().__init__()
+        is_maker = class_ is None or isinstance(class_, type) or (callable(class_) and not _is_attribute(class_))
+        self.composite_class: Any = class_ if is_maker else None
+        self.attrs: tuple[Any, ...] = attrs if is_maker else (class_, *attrs)
+        self.return_none_on = return_none_on
+        self.comparator_factory = comparator_factory or type(self).Comparator
+        self.column_template = column_template
+        self.active_history = active_history
+        self.deferred, self.raiseload, self.group = deferred, raiseload, group
+        self.doc = doc
+        self.attribute_props: tuple[Any, ...] = ()
+        self.keys: tuple[str, ...] = ()
+        if info is not None:
+            self.info = info
+        if dataclass_options is not None:
+            self.dataclass_options = dataclass_options
+
+    @property
+    def props(self) -> tuple[Any, ...]:
+        """The column properties that the value is made of."""
+        return self.attribute_props
+
+    @property
+    def columns(self) -> list[Any]:
+        """The columns that the value is made of."""
+        return [one.column if isinstance(one, MappedColumn) else one for one in self.attrs if not isinstance(one, str)]
+
+    # -- declarative -----------------------------------------------------
+    def declarative_scan(self, context: ScanContext, key: str, annotation: MappedAnnotation | None) -> None:
+        """Take the class from the annotation; take columns that are not given from the class's fields."""
+        if annotation is not None:
+            if self.composite_class is None:
+                argument = [a for a in typing.get_args(annotation.argument) if a is not type(None)]
+                self.composite_class = argument[0] if annotation.optional and argument else annotation.argument
+            if self.return_none_on is NOT_GIVEN and annotation.optional:
+                self.return_none_on = _all_none
+        if self.composite_class is None:
+            raise ArgumentError(
+                f"The composite {context.cls.__name__}.{key} has no class; give it one, or annotate it Mapped[Class]"
+            )
+        fields = _fields_of(self.composite_class)
+        if not self.attrs:
+            if not fields:
+                raise ArgumentError(
+                    f"The composite {context.cls.__name__}.{key} names no columns, and they cannot be read from "
+                    f"{self.composite_class!r}, which is no dataclass"
+                )
+            self.attrs = tuple(MappedColumn(Column(), DataclassOptions()) for _ in fields)
+        for attribute, (name, type_) in zip(self.attrs, _padded(fields, len(self.attrs)), strict=False):
+            if not isinstance(attribute, MappedColumn):
+                if isinstance(attribute, Column) and attribute.name is None:
+                    attribute.name = attribute.key = name
+                continue
+            named = attribute.column.name or name
+            if self.column_template and attribute.column.name is None and name is not None:
+                named = self.column_template % name
+            if named is None:
+                raise ArgumentError(
+                    f"A column of the composite {context.cls.__name__}.{key} has no name; give it one, as in "
+                    f"mapped_column('{key}_x')"
+                )
+            part = None
+            if type_ is not None:
+                part = MappedAnnotation(type_, annotation.container if annotation else None, type_, _optional(type_))
+            attribute.declarative_scan(context, named, part)
+
+    @property
+    def columns_to_assign(self) -> list[tuple[Any, int]]:
+        """The columns that go into the class's table."""
+        result: list[tuple[Any, int]] = []
+        for one in self.attrs:
+            if isinstance(one, MappedColumn):
+                result += one.columns_to_assign
+            elif isinstance(one, Column) and one.table is None:
+                result.append((one, 0))
+        return result
+
+    # -- life --------------------------------------------------------------
+    def instrument_class(self, mapper: Mapper[Any]) -> None:
+        """Put the attribute on the class of ``mapper``."""
+        attribute = ProxiedAttribute(
+            mapper.class_, self.key, mapper, self._comparator, _CompositeValue(self), self, doc=self.doc
+        )
+        mapper.class_manager.put(self.key, attribute)
+
+    def _comparator(self, entity: Any) -> Any:
+        alias = entity if entity.is_aliased_class else None
+        return self.comparator_factory(self, entity.mapper, alias)
+
+    def do_init(self) -> None:
+        """Find the column properties, and keep the value in step with them."""
+        found = []
+        for one in self.attrs:
+            if isinstance(one, str):
+                prop = self.parent.get_property(one, _configure_mappers=False)
+            elif isinstance(one, MappedColumn):
+                prop = self.parent.get_property_by_column(one.column)
+            elif isinstance(one, Column):
+                prop = self.parent.get_property_by_column(one)
+            elif _is_attribute(one):
+                prop = one.property
+            else:
+                raise ArgumentError(f"The composite {self} is made of columns and attributes, not of {one!r}")
+            found.append(prop)
+        self.attribute_props = tuple(found)
+        self.keys = tuple(prop.key for prop in found)
+        for prop in found:
+            if self.active_history:
+                prop.active_history = True
+            if self.deferred:
+                prop.deferred, prop.raiseload, prop.group = True, self.raiseload, self.group
+                prop.strategy = "raise_deferred" if self.raiseload else "deferred"
+                for mapper in self.parent.self_and_descendants:
+                    if mapper.configured:
+                        prop.post_instrument_class(mapper)
+
+    def post_instrument_class(self, mapper: Mapper[Any]) -> None:
+        """Forget the value whenever its columns are loaded anew or expired."""
+        key, keys = self.key, frozenset(self.keys)
+
+        def on_expire(state: Any, names: Any) -> None:
+            if names is None or keys.intersection(names):
+                state.dict.pop(key, None)
+
+        def on_refresh(state: Any, context: Any, names: Any) -> None:
+            if not names or keys.intersection(names):
+                state.dict.pop(key, None)
+
+        manager = mapper.class_manager
+        event.listen(manager, "expire", on_expire, raw=True)
+        event.listen(manager, "refresh", on_refresh, raw=True)
+        event.listen(manager, "refresh_flush", on_refresh, raw=True)
+
+    # -- values ----------------------------------------------------------------
+    def values_of(self, value: Any) -> tuple[Any, ...]:
+        """Return the column values of a composite value."""
+        if value is None:
+            return (None,) * len(self.keys)
+        given = getattr(value, "__composite_values__", None)
+        if given is not None:
+            return tuple(given())
+        if dataclasses.is_dataclass(value):
+            return tuple(getattr(value, one.name) for one in dataclasses.fields(value))
+        raise ArgumentError(
+            f"The value {value!r} of {self} does not tell its columns' values; make its class a dataclass, or give it "
+            f"__composite_values__()"
+        )
+
+    def make(self, values: typing.Sequence[Any]) -> Any:
+        """Make the composite value of column values."""
+        without = self.return_none_on
+        if without is not NOT_GIVEN and without is not None and without(*values):
+            return None
+        return self.composite_class(*values)
+
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int) -> History:
+        """Return added and deleted values of the whole, from the histories of the columns."""
+        added, deleted = [], []
+        changed = False
+        for key in self.keys:
+            history = state.manager[key].impl.get_history(state, dict_, passive)
+            changed = changed or bool(history.added or history.deleted)
+            now = history.added or history.unchanged or (None,)
+            before = history.deleted or history.unchanged or (None,)
+            added.append(now[0])
+            deleted.append(before[0])
+        if not changed:
+            return History((), [self.make(added)], ()) if state.has_identity or any(added) else HISTORY_BLANK
+        return History([self.make(added)], (), [self.make(deleted)])
+
+    class CompositeBundle(Bundle):
+        """The columns of a composite in a SELECT, which come out as its value."""
+
+        def __init__(self, property_: CompositeProperty, exprs: typing.Sequence[Any]) -> None:
+            super().__init__(property_.key, *exprs)
+            self.property = property_
+
+        def create_row_processor(
+            self, query: Any, procs: typing.Sequence[Callable[[Any], Any]], labels: typing.Sequence[str | None]
+        ) -> Callable[[Any], Any]:
+            """Make the composite value of each row."""
+
+            def value_of(row: Any) -> Any:
+                return self.property.make([proc(row) for proc in procs])
+
+            return value_of
+
+    class Comparator(PropComparator):
+        """SQL of a composite: its columns together; comparisons go column by column."""
+
+        __slots__ = ("_element",)
+
+        @property
+        def expressions(self) -> list[Any]:
+            """The columns as SQL, for this entity."""
+            entity = self._parententity.entity
+            return [getattr(entity, key) for key in self.prop.keys]
+
+        @property
+        def clauses(self) -> Any:
+            """The columns as a list of SQL expressions."""
+            return self.__clause_element__()
+
+        def __clause_element__(self) -> Any:
+            try:
+                return self._element
+            except AttributeError:
+                pass
+            self._parententity.mapper.ensure_configured()
+            bundle = self.prop.CompositeBundle(self.prop, self.expressions)
+            element = bundle.__clause_element__()._annotate(
+                {
+                    "parententity": self._parententity,
+                    "parentmapper": self._parententity.mapper,
+                    "proxy_key": self.prop.key,
+                }
+            )
+            self._element = core_sql.propagate(element, self._parententity)
+            return self._element
+
+        def compare_columns(self, op: Any, other: Any) -> list[Any]:
+            """Compare column by column with a value, or with another composite attribute."""
+            theirs = getattr(getattr(other, "comparator", other), "expressions", None)
+            values = self.prop.values_of(other) if theirs is None else theirs
+            return [op(mine, value) for mine, value in zip(self.expressions, values, strict=True)]
+
+        def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
+            if len(other) == 1 and op in _COMPARISONS:
+                parts = self.compare_columns(op, other[0])
+                return or_(*parts) if op is core_sql.operators.ne else and_(*parts)
+            return super().operate(op, *other, **kwargs)
+
+
+#: The name under which a class body declares one.
+Composite = CompositeProperty
+
+_COMPARISONS = (
+    core_sql.operators.eq,
+    core_sql.operators.ne,
+    core_sql.operators.lt,
+    core_sql.operators.le,
+    core_sql.operators.gt,
+    core_sql.operators.ge,
+)
+
+
+class _CompositeValue:
+    """The value of a composite on an object, kept in its dictionary once made."""
+
+    def __init__(self, prop: CompositeProperty) -> None:
+        self.prop = prop
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        dict_ = instance.__dict__
+        key = self.prop.key
+        if key in dict_:
+            return dict_[key]
+        state = instance_state(instance)
+        values = [getattr(instance, name) for name in self.prop.keys]
+        if state.has_identity or any(value is not None for value in values):
+            value = dict_[key] = self.prop.make(values)
+            return value
+        return None
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        state = instance_state(instance)
+        dict_ = instance.__dict__
+        attribute = state.manager[self.prop.key]
+        previous = dict_.get(self.prop.key, NO_VALUE)
+        for listener in attribute.dispatch.set:
+            value = listener(state, value, previous, None)
+        for name, part in zip(self.prop.keys, self.prop.values_of(value), strict=True):
+            setattr(instance, name, part)
+        dict_[self.prop.key] = value
+
+    def __delete__(self, instance: Any) -> None:
+        state = instance_state(instance)
+        dict_ = instance.__dict__
+        previous = dict_.pop(self.prop.key, NO_VALUE)
+        for listener in state.manager[self.prop.key].dispatch.remove:
+            listener(state, previous, None)
+        for name in self.prop.keys:
+            setattr(instance, name, None)
+
+
+def _all_none(*values: Any) -> bool:
+    return all(value is None for value in values)
+
+
+def _is_attribute(value: Any) -> bool:
+    return isinstance(value, (Column, MappedColumn, str)) or bool(getattr(value, "is_attribute", False))
+
+
+def _optional(type_: Any) -> bool:
+    return type(None) in typing.get_args(type_)
+
+
+def _padded(fields: list[tuple[str, Any]], length: int) -> list[tuple[str | None, Any]]:
+    return [*fields, *[(None, None)] * (length - len(fields))]
+
+
+def _fields_of(class_: Any) -> list[tuple[str, Any]]:
+    """Return names and types of what the composite class is made of, as far as it tells."""
+    if dataclasses.is_dataclass(class_):
+        hints = _hints(class_)
+        return [(one.name, hints.get(one.name, one.type)) for one in dataclasses.fields(class_) if one.init]
+    try:
+        parameters = list(inspect.signature(class_).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    hints = _hints(class_.__init__ if isinstance(class_, type) else class_)
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [(one.name, hints.get(one.name)) for one in parameters if one.kind in kinds and one.name in hints]
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError:
+        return {}
+
+
+def composite(
+    class_or_attr: Any = None,
+    /,
+    *attrs: Any,
+    group: str | None = None,
+    deferred: bool = False,
+    raiseload: bool = False,
+    return_none_on: Any = NOT_GIVEN,
+    comparator_factory: Any = None,
+    active_history: bool = False,
+    column_template: str | None = None,
+    init: Any = NOT_GIVEN,
+    repr: Any = NOT_GIVEN,
+    default: Any = NOT_GIVEN,
+    default_factory: Any = NOT_GIVEN,
+    compare: Any = NOT_GIVEN,
+    kw_only: Any = NOT_GIVEN,
+    hash: Any = NOT_GIVEN,
+    info: dict[Any, Any] | None = None,
+    doc: str | None = None,
+    dataclass_metadata: Any = NOT_GIVEN,
+    **keywords: Any,
+) -> CompositeProperty:
+    """Map several columns as one value.
+
+    ::
+
+        @dataclass
+        class Point:
+            x: int
+            y: int
+
+        class Vertex(Base):
+            ...
+            start: Mapped[Point] = composite(mapped_column("x1"), mapped_column("y1"))
+
+    :param class_or_attr: the value's class; may be left to the annotation.
+    :param attrs: its columns: ``mapped_column()``, ``Column``, attributes or their names; left out, those of
+        the dataclass's fields.
+    :param return_none_on: a function of the column values that tells when the value is ``None``; by default
+        when all are ``None`` and the annotation allows it.
+    :param column_template: makes the column names of the fields' names, as in ``"start_%s"``.
+    :param active_history: load the old value before a change.
+    :return: the property.
+    """
+    return CompositeProperty(
+        class_or_attr,
+        *attrs,
+        return_none_on=return_none_on,
+        comparator_factory=comparator_factory,
+        column_template=column_template,
+        active_history=active_history,
+        deferred=deferred,
+        raiseload=raiseload,
+        group=group,
+        info=info,
+        doc=doc,
+        dataclass_options=DataclassOptions(
+            init, repr, default, default_factory, compare, kw_only, hash, dataclass_metadata
+        ),
+    )

@@ -1,0 +1,78 @@
+"""Class attributes that stand in front of other mapped attributes: those of synonyms and composites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from session.instrument.attributes import QueryableAttribute
+
+__all__ = ["ProxiedAttribute"]
+
+
+class ProxiedAttribute(QueryableAttribute):
+    """A class attribute without a value of its own: SQL by a comparator, values by a descriptor.
+
+    :param class_: the mapped class.
+    :param key: the attribute's name.
+    :param parententity: the mapper or aliased entity that it is read from.
+    :param comparator: a function of that entity, and ``None`` or the alias, that gives its comparator.
+    :param descriptor: gets, sets and deletes the value on an object, as ``property`` does.
+    :param proxied: the mapped property that made it.
+    """
+
+    _is_internal_proxy = True
+
+    def __init__(
+        self,
+        class_: Any,
+        key: str,
+        parententity: Any,
+        comparator: Callable[[Any], Any],
+        descriptor: Any,
+        proxied: Any,
+        doc: str | None = None,
+    ) -> None:
+        super().__init__(class_, key, parententity, lambda: comparator(parententity), doc=doc)
+        self._make_comparator = comparator
+        self.descriptor = descriptor
+        self.original_property = proxied
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return self.descriptor.__get__(instance, owner)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self.descriptor.__set__(instance, value)
+
+    def __delete__(self, instance: Any) -> None:
+        self.descriptor.__delete__(instance)
+
+    def adapt_to_entity(self, adapt_to_entity: Any) -> ProxiedAttribute:
+        """Give this attribute as read through an aliased entity."""
+        return ProxiedAttribute(
+            adapt_to_entity.entity,
+            self.key,
+            adapt_to_entity,
+            self._make_comparator,
+            self.descriptor,
+            self.original_property,
+        )
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """The user's notes on the synonym or composite."""
+        return self.original_property.info  # type: ignore[no-any-return]
+
+    @property
+    def property(self) -> Any:
+        """The mapped property behind the attribute."""
+        return self.comparator.property
+
+    prop = property
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_comparator":
+            raise AttributeError(name)
+        return getattr(self.comparator, name)

@@ -1,0 +1,595 @@
+"""Mapping a class declaratively: from its body, and those of its mixins, to a table, properties and a mapper.
+
+A scan collects attributes in order (:class:`ClassScan`), lets each read its annotation, makes or extends the table,
+and calls the mapper.  Before it: ``declarative.py`` and ``registry.py``; after it: ``mapper.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Column, Table
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.util import warn
+
+from session.core import schema as core_schema
+from session.core.selectables import note_new_column
+from session.exc import MappedAnnotationError
+from session.instrument import register_class
+from session.instrument.base import opt_manager_of_class
+from session.mapping import clsregistry
+from session.mapping.annotations import (
+    is_class_variable,
+    is_mapped_annotation,
+    read_mapped,
+    read_target,
+    without_none,
+)
+from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
+from session.mapping.columns import ColumnProperty
+from session.mapping.dataclass import FieldOptions, make_dataclass
+from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
+from session.mapping.mapped_column import MappedColumn
+from session.mapping.mapper import Mapper
+from session.mapping.synonym import SynonymProperty
+
+__all__ = ["ClassScan", "add_attribute", "has_inherited_table", "install_mapper", "map_class", "without_none"]
+
+_DIRECTIVES = ("__tablename__", "__table_args__", "__mapper_args__")
+_OURS = ("metadata", "registry")
+
+
+def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | None = None) -> None:
+    """Map a class from what stands in it and in its mixins.
+
+    :param registry: the registry that it goes to.
+    :param cls: the class.
+    :param dataclass_options: makes it a dataclass, with these settings.
+    :raises sqlalchemy.exc.ArgumentError: if the class cannot be mapped so.
+    :raises MappedAnnotationError: if an annotation cannot be understood.
+    """
+    present = opt_manager_of_class(cls)
+    if present is not None and present.mapper is not None:
+        raise InvalidRequestError(f"Class {cls.__name__} is mapped already; map it once")
+    begin_scan(cls)
+    try:
+        ClassScan(registry, cls, dataclass_options).run()
+    finally:
+        end_scan(cls)
+
+
+def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None) -> Any:
+    """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it."""
+    manager = opt_manager_of_class(cls)
+    if manager is None or not manager.is_mapped:
+        manager = register_class(cls)
+        manager.registry = registry
+    try:
+        made = (mapper or Mapper)(cls, table, **arguments)
+    except Exception:
+        if not manager.is_mapped or manager.mapper.configured is False:
+            Mapper.undo(cls)
+        raise
+    type.__setattr__(cls, "__mapper__", made)
+    made.names_on_class.append("__mapper__")
+    if "__table__" not in cls.__dict__ and made.local_table is not None:
+        type.__setattr__(cls, "__table__", made.local_table)
+        made.names_on_class.append("__table__")
+    clsregistry.add_class(registry._class_registry, cls)
+    return made
+
+
+def mapped_bases(cls: type[Any]) -> Iterator[Mapper[Any]]:
+    """Yield the mappers of the classes that ``cls`` derives from, nearest first."""
+    for base in cls.__mro__[1:]:
+        manager = opt_manager_of_class(base)
+        if manager is not None and manager.mapper is not None:
+            yield manager.mapper
+
+
+def has_inherited_table(cls: type[Any]) -> bool:
+    """Tell whether a class derives from a mapped class; for use in ``declared_attr`` functions."""
+    return any(getattr(base, "__table__", None) is not None for base in cls.__mro__[1:])
+
+
+class ClassScan:
+    """The scan of one class.
+
+    :param registry: the registry that maps it.
+    :param cls: the class.
+    :param dataclass_options: makes it a dataclass; ``None`` leaves it as it is.
+    """
+
+    def __init__(self, registry: Any, cls: type[Any], dataclass_options: FieldOptions | None) -> None:
+        self.registry = registry
+        self.cls = cls
+        self.dataclass_options = dataclass_options
+        self.parent = next(mapped_bases(cls), None)
+        self.allow_unmapped = bool(getattr(cls, "__allow_unmapped__", False)) or dataclass_options is not None
+        #: what each attribute is mapped to, by name, in order
+        self.found: dict[str, Any] = {}
+        self.annotations: dict[str, MappedAnnotation | None] = {}
+        self.origins: dict[str, type[Any]] = {}
+        self.copies: dict[Any, Any] = {}
+        self.table_columns: list[tuple[int, int, Any]] = []
+        self.properties: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}
+
+    def run(self) -> None:
+        """Do the steps."""
+        self._directive("__table__")
+        self._directive("__tablename__")
+        self._collect()
+        if self.dataclass_options is not None:
+            make_dataclass(self.cls, self.dataclass_options, self._dataclass_fields())
+        self._read_annotations()
+        self._directive("__table_args__")
+        self._directive("__mapper_args__")
+        table = self._table()
+        self._map(table)
+
+    # -- collecting --------------------------------------------------------
+    def _inherited_classes(self) -> set[type[Any]]:
+        return set() if self.parent is None else set(self.parent.class_.__mro__)
+
+    def _directive(self, name: str) -> None:
+        """Find a setting such as ``__tablename__``: the class's own, a mixin's, or a declared one of any base."""
+        inherited = self._inherited_classes()
+        for base in self.cls.__mro__:
+            if name not in base.__dict__:
+                continue
+            value = base.__dict__[name]
+            if isinstance(value, (declared_attr, property, classmethod)):
+                if isinstance(value, classmethod):
+                    value = declared_attr(value)
+                given = value.__get__(None, self.cls) if isinstance(value, declared_attr) else value.fget(self.cls)
+                self.settings[name] = given
+                if base is not self.cls and name == "__tablename__":
+                    type.__setattr__(self.cls, name, given)
+                return
+            if base in inherited:  # a plain setting is for the class that has it
+                continue
+            self.settings[name] = value
+            return
+
+    def _collect(self) -> None:
+        inherited = self._inherited_classes()
+        taken: set[str] = set()
+        for base in self.cls.__mro__[:-1]:
+            if base.__module__ == "typing" or base.__dict__.get("_session_base_", False):
+                continue
+            if base in inherited:
+                self._collect_cascading(base, taken)
+                continue
+            names = _names_in_order(base)
+            for name in names:
+                if name in taken or name in _OURS or (name.startswith("__") and name.endswith("__")):
+                    if name == "metadata" and base is self.cls:
+                        self._refuse_reserved(base.__dict__.get(name))
+                    continue
+                self._collect_one(base, name)
+            taken.update(names)
+
+    def _refuse_reserved(self, value: Any) -> None:
+        if isinstance(value, (Column, MappedColumn, MapperProperty)):
+            raise InvalidRequestError(
+                f"The attribute name 'metadata' of {self.cls.__name__} is reserved for the MetaData of its base; give "
+                f"the attribute another name, as in metadata_ = mapped_column('metadata', ...)"
+            )
+
+    def _collect_cascading(self, base: type[Any], taken: set[str]) -> None:
+        """Of what a mapped base has mapped already, take only the declared attributes that cascade."""
+        for name, value in base.__dict__.items():
+            if isinstance(value, declared_attr) and value.is_cascading and name not in taken:
+                if name not in _DIRECTIVES:
+                    self._collect_one(base, name)
+                    taken.add(name)
+
+    def _collect_one(self, base: type[Any], name: str) -> None:
+        value = base.__dict__.get(name, NOT_GIVEN)
+        written = annotations_of(base).get(name)
+        if isinstance(value, declared_attr):
+            if value.is_directive:
+                return
+            written = value.return_annotation if written is None else written
+            value = value.__get__(None, self.cls)
+            if not _is_mappable(value):
+                if base is not self.cls:
+                    type.__setattr__(self.cls, name, value)
+                return
+            type.__setattr__(self.cls, name, value)
+        elif value is not NOT_GIVEN and not _is_mappable(value):
+            self._watch_for_mistakes(base, name, value)
+            if self._is_alias(base, name, value):
+                self._enter(name, SynonymProperty(value.key), None, base)
+            elif value is not None and written is not None and is_mapped_annotation(written):
+                self._enter_plain_default(base, name, value, written)
+            return
+        elif base is not self.cls and value is not NOT_GIVEN:
+            value = self._copy_from_mixin(base, name, value)
+        annotation = self._annotation(base, name, written, value)
+        if value is NOT_GIVEN:
+            if annotation is None or self._table_given():
+                if annotation is not None:
+                    self.annotations[name] = annotation
+                return
+            value = self._implicit(annotation, name, base)
+        self._enter(name, value, annotation, base)
+
+    def _enter_plain_default(self, base: type[Any], name: str, value: Any, written: Any) -> None:
+        """A dataclass field written ``name: Mapped[int] = 5``, or with ``dataclasses.field``."""
+        if getattr(value, "_is_internal_proxy", False) or hasattr(value, "__get__") or hasattr(value, "extension_type"):
+            return
+        raise ArgumentError(
+            f"The attribute {self.cls.__name__}.{name} is annotated as mapped, but is set to {value!r}; write "
+            f"mapped_column(default=...) or relationship(...) there"
+        )
+
+    def _implicit(self, annotation: MappedAnnotation, name: str, base: type[Any]) -> Any:
+        """Make what an annotation without value stands for: a column."""
+        for part in getattr(annotation.argument, "__metadata__", ()):
+            if isinstance(part, MapperProperty):
+                return part
+        return MappedColumn(Column(), DataclassOptions())
+
+    def _is_alias(self, base: type[Any], name: str, value: Any) -> bool:
+        return (
+            base is self.cls
+            and getattr(value, "is_attribute", False)
+            and getattr(value, "key", name) != name
+            and isinstance(getattr(value, "property", None), MapperProperty)
+        )
+
+    def _watch_for_mistakes(self, base: type[Any], name: str, value: Any) -> None:
+        if isinstance(value, tuple) and len(value) == 1 and _is_mappable(value[0]):
+            warn(
+                f"{base.__name__}.{name} is a tuple of one {type(value[0]).__name__}, which is not mapped; is there a "
+                f"comma at the end of its line?"
+            )
+
+    def _copy_from_mixin(self, base: type[Any], name: str, value: Any) -> Any:
+        """Give this class its own copy of a mixin's column."""
+        if isinstance(value, MappedColumn):
+            copied: Any = value.copy()
+            self.copies[value.column] = copied.column
+        elif isinstance(value, Column):
+            copied = core_schema.copy_item(value)
+            self.copies[value] = copied
+        elif isinstance(value, MapperProperty) and not getattr(value, "is_composite", False):
+            if getattr(value, "is_synonym", False):
+                return value.copy()
+            raise InvalidRequestError(
+                f"{base.__name__}.{name} is a {type(value).__name__} in a class that is not mapped itself, so that "
+                f"several classes would share it; have it made for each by a @declared_attr function"
+            )
+        else:
+            return value
+        type.__setattr__(self.cls, name, copied)
+        return copied
+
+    def _annotation(self, base: type[Any], name: str, written: Any, value: Any) -> MappedAnnotation | None:
+        if written is None or is_class_variable(written):
+            return None
+        if name == "__allow_unmapped__":
+            return None
+        annotation = None
+        if not isinstance(written, str) or "Mapped" in written or not self.allow_unmapped:
+            annotation = read_mapped(written, name, base, self.registry)
+        if annotation is None and not self.allow_unmapped and (value is not NOT_GIVEN or base is self.cls):
+            if value is NOT_GIVEN and base is not self.cls:
+                return None
+            raise MappedAnnotationError(
+                f"The annotation of {base.__name__}.{name} is {written!r}; an attribute that is mapped is annotated "
+                f"Mapped[...], one that is not ClassVar[...]. A class with __allow_unmapped__ = True may have others",
+                cls=self.cls,
+                key=name,
+                code="zlpr",
+            )
+        return annotation
+
+    def _enter(self, name: str, value: Any, annotation: MappedAnnotation | None, base: type[Any]) -> None:
+        self.found[name] = value
+        self.annotations[name] = annotation
+        self.origins[name] = base
+
+    # -- dataclass -----------------------------------------------------------
+    def fields_of_body(self) -> list[tuple[str, Any, Any]]:
+        """Return the fields of a class that is not mapped itself, for its dataclass."""
+        written = annotations_of(self.cls)
+        return [
+            (name, written[name], value if _is_mappable(value := self.cls.__dict__.get(name, NOT_GIVEN)) else NOT_GIVEN)
+            for name in _names_in_order(self.cls)
+            if name in written and not (name.startswith("__") and name.endswith("__")) and name not in _OURS
+        ]
+
+    def _dataclass_fields(self) -> list[tuple[str, Any, Any]]:
+        """Return the fields that the class itself brings to its dataclass."""
+        written = annotations_of(self.cls)
+        fields: list[tuple[str, Any, Any]] = []
+        for name in _names_in_order(self.cls):
+            if name in written and not (name.startswith("__") and name.endswith("__")):
+                value = self.found.get(name, NOT_GIVEN) if name in self.cls.__dict__ else NOT_GIVEN
+                fields.append((name, written[name], value))
+        for name, value in self.found.items():
+            base = self.origins[name]
+            if name in written or base is self.cls or "__dataclass_fields__" in base.__dict__:
+                continue
+            options = getattr(value, "dataclass_options", None)
+            if options is not None and options.given():
+                fields.append((name, self.annotations[name], value))
+        return fields
+
+    # -- reading ---------------------------------------------------------------
+    def _read_annotations(self) -> None:
+        """Let each attribute read its annotation, then take its columns and its property."""
+        context = ScanContext(
+            self.registry,
+            self.cls,
+            self.cls,
+            self.cls.__module__,
+            dataclass=self.dataclass_options is not None,
+            complete_column=_complete_column,
+        )
+        for name, value in self.found.items():
+            annotation, context.origin = self.annotations[name], self.origins[name]
+            context.module = context.origin.__module__
+            if annotation is not None and value.is_relationship:
+                read_target(annotation, name, context.origin, self.registry)
+            if isinstance(value, Column):
+                _name_column(value, name)
+                self._take_columns([(value, 0)])
+                context.columns[name] = value
+                self.properties[name] = value
+                continue
+            self._check_dataclass_arguments(name, value)
+            value.declarative_scan(context, name, annotation)
+            self._take_columns(value.columns_to_assign)
+            self.properties[name] = self._property_of(name, value, context)
+
+    def _property_of(self, name: str, value: Any, context: ScanContext) -> Any:
+        prop = value.mapper_property_to_assign
+        if isinstance(value, MappedColumn):
+            context.columns[name] = value.column
+            if context.dataclass:
+                default = value.dataclass_options.default
+                if default is not NOT_GIVEN and default is not None and not callable(default):
+                    prop = prop or ColumnProperty(value.column)
+                    prop.unset_value = default
+            return prop or value.column
+        return prop
+
+    def _check_dataclass_arguments(self, name: str, value: Any) -> None:
+        options = getattr(value, "dataclass_options", None)
+        if self.dataclass_options is not None or options is None:
+            return
+        wrong = [
+            one for one in ("init", "repr", "default_factory", "compare", "kw_only", "hash", "dataclass_metadata")
+            if getattr(options, one) is not NOT_GIVEN
+        ]
+        if wrong and getattr(value, "strategy", "") != "expression":
+            raise ArgumentError(
+                f"The attribute {self.cls.__name__}.{name} has the dataclass argument(s) {', '.join(wrong)}, but the "
+                f"class is no dataclass; derive it from MappedAsDataclass, or leave them out"
+            )
+
+    def _take_columns(self, columns: list[tuple[Any, int]]) -> None:
+        known = {id(column) for _, _, column in self.table_columns}
+        for column, order in columns:
+            if id(column) not in known:
+                self.table_columns.append((order, len(self.table_columns), column))
+
+    # -- the table ---------------------------------------------------------------
+    def _table_given(self) -> bool:
+        return self.settings.get("__table__") is not None
+
+    def _table(self) -> Any:
+        columns = [column for _, _, column in sorted(self.table_columns, key=lambda entry: entry[:2])]
+        given = self.settings.get("__table__")
+        if given is not None:
+            self._check_against(given, columns)
+            return given
+        self._warn_of_doubles(columns)
+        name = self.settings.get("__tablename__")
+        if name is not None:
+            return self._make_table(name, columns)
+        if self.parent is None:
+            raise InvalidRequestError(
+                f"Class {self.cls.__name__} has no table: give it a __tablename__ or a __table__, or mark it "
+                f"__abstract__ = True"
+            )
+        if self.settings.get("__table_args__"):
+            raise ArgumentError(
+                f"Class {self.cls.__name__} shares the table of {self.parent.class_.__name__}, so it cannot have "
+                f"__table_args__; give it a __tablename__ of its own, or put them on the base"
+            )
+        self._extend_inherited_table(columns)
+        return None
+
+    def _make_table(self, name: str, columns: list[Any]) -> Any:
+        arguments = self.settings.get("__table_args__") or ()
+        keywords: dict[str, Any] = {}
+        items: tuple[Any, ...] = ()
+        if isinstance(arguments, Mapping):
+            keywords = dict(arguments)
+        elif isinstance(arguments, (tuple, list)):
+            items = tuple(arguments)
+            if items and isinstance(items[-1], Mapping):
+                keywords, items = dict(items[-1]), items[:-1]
+        else:
+            raise ArgumentError(
+                f"The __table_args__ of {self.cls.__name__} are a tuple, a dictionary, or a tuple that ends in a "
+                f"dictionary; not {arguments!r}"
+            )
+        items = tuple(self.copies.get(item, item) if isinstance(item, Column) else item for item in items)
+        make = getattr(self.cls, "__table_cls__", Table)
+        return make(name, self._metadata(), *columns, *items, **keywords)
+
+    def _metadata(self) -> Any:
+        return getattr(self.cls, "metadata", None) or self.registry.metadata
+
+    def _check_against(self, table: Any, columns: list[Any]) -> None:
+        for column in columns:
+            if not table.c.contains_column(column) and column.table is None:
+                raise ArgumentError(
+                    f"Class {self.cls.__name__} has a __table__, so it cannot add the column {column.name!r} to it; "
+                    f"put it into the Table, or use __tablename__"
+                )
+
+    def _warn_of_doubles(self, columns: list[Any]) -> None:
+        keys: dict[str, Any] = {}
+        for column in columns:
+            if column.key in keys and keys[column.key] is not column:
+                warn(
+                    f"Class {self.cls.__name__} has several attributes for the column {column.key!r}; the last one "
+                    f"declared counts"
+                )
+            keys[column.key] = column
+
+    def _extend_inherited_table(self, columns: list[Any]) -> None:
+        """Single-table inheritance: the columns of the class go into its base's table."""
+        assert self.parent is not None
+        table = self.parent.local_table
+        for column in columns:
+            present = table.c.get(column.key)
+            if present is column:
+                continue
+            if present is not None:
+                raise ArgumentError(
+                    f"The column {column.name!r} of {self.cls.__name__} meets a column of that name in the table "
+                    f"{table.name!r} that it shares with {self.parent.class_.__name__}; use "
+                    f"mapped_column(use_existing_column=True), or name it differently"
+                )
+            table.append_column(column)
+            if self.parent.persist_selectable is not table:
+                note_new_column(self.parent.persist_selectable, column)
+
+    # -- the mapper ------------------------------------------------------------------
+    def _map(self, table: Any) -> None:
+        arguments = dict(self.settings.get("__mapper_args__") or {})
+        for name, value in arguments.items():
+            arguments[name] = self._translate(name, value)
+        arguments.setdefault("inherits", self.parent)
+        if arguments["inherits"] is None:
+            del arguments["inherits"]
+        if arguments.get("inherits") is not None and table is None:
+            arguments["inherits"] = self.parent
+        properties = {**arguments.pop("properties", {}), **self._ordered_properties()}
+        mapper = getattr(self.cls, "__mapper_cls__", None)
+        if self.cls.__init__ is object.__init__ and self.registry.constructor is not None:  # type: ignore[misc]
+            type.__setattr__(self.cls, "__init__", self.registry.constructor)
+        arguments["properties"] = properties
+        if self.parent is not None and not arguments.get("concrete"):
+            arguments["exclude_properties"] = [
+                *(arguments.get("exclude_properties") or ()),
+                *self._columns_of_siblings(self.parent, properties),
+            ]
+        install_mapper(self.registry, self.cls, table, arguments, mapper)
+
+    def _columns_of_siblings(self, parent: Mapper[Any], properties: dict[str, Any]) -> list[Any]:
+        """Return what other single-table subclasses have added to an inherited table."""
+        own = {id(column) for value in properties.values() for column in getattr(value, "columns", (value,))}
+        return [
+            column
+            for column in parent.persist_selectable.c
+            if column not in parent.prop_of_column and id(column) not in own
+        ]
+
+    def _ordered_properties(self) -> dict[str, Any]:
+        """Return the properties: columns in the order of the table, then the others."""
+        in_order = sorted(self.table_columns, key=lambda entry: entry[:2])
+        order = {id(column): place for place, (_, _, column) in enumerate(in_order)}
+
+        def place(item: tuple[str, Any]) -> int:
+            column = item[1].columns[0] if isinstance(item[1], ColumnProperty) else item[1]
+            return order.get(id(column), -1 if isinstance(item[1], ColumnProperty) else len(order))
+
+        return dict(sorted(self.properties.items(), key=place))
+
+    def _translate(self, name: str, value: Any) -> Any:
+        """Put columns in the place of what stands for them in the class body."""
+        if isinstance(value, (list, tuple)) and name in ("primary_key", "inherit_foreign_keys"):
+            return [self._translate("", one) for one in value]
+        if isinstance(value, MappedColumn):
+            value = value.column
+        elif name in ("version_id_col", "polymorphic_on") and isinstance(value, declared_attr):
+            value = value.__get__(None, self.cls)
+        if name == "version_id_col" and isinstance(value, str):
+            value = self.properties.get(value, value)
+        return self.copies.get(value, value) if isinstance(value, Column) else value
+
+
+def _complete_column(column: Any, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
+    MappedColumn(column, DataclassOptions()).complete(context, key, annotation)
+
+
+def _name_column(column: Any, name: str) -> None:
+    if column.key is None:
+        column.key = name
+    if column.name is None:
+        column.name = name
+
+
+def annotations_of(cls: type[Any]) -> dict[str, Any]:
+    """Return the annotations in the body of a class, as they were written."""
+    return inspect.get_annotations(cls)
+
+
+def _is_mappable(value: Any) -> bool:
+    return isinstance(value, (Column, MapperProperty, MappedColumn))
+
+
+def _names_in_order(cls: type[Any]) -> list[str]:
+    """Return the names of a class body, annotated or set, as nearly as possible in the order written."""
+    values = [name for name in cls.__dict__ if name not in ("__annotations__", "__dict__", "__weakref__")]
+    annotated = list(annotations_of(cls))
+    result: list[str] = []
+    waiting = deque(annotated)
+    for name in values:
+        if name in result:
+            continue
+        if name in waiting:
+            while waiting and waiting[0] != name:
+                result.append(waiting.popleft())
+            waiting.popleft()
+            result.append(name)
+            while waiting and waiting[0] not in cls.__dict__:
+                result.append(waiting.popleft())
+        else:
+            result.append(name)
+    return [*result, *waiting] if any(name in annotated for name in values) else [*annotated, *values]
+
+
+def add_attribute(cls: type[Any], key: str, value: Any) -> None:
+    """Set an attribute on a class that is mapped already; what can be mapped becomes mapped.
+
+    :param value: a column, ``mapped_column()``, a property; anything else is set as it is.
+    """
+    mapper = cls.__mapper__  # type: ignore[attr-defined]
+    if isinstance(value, MappedColumn) or (isinstance(value, ColumnProperty) and value.columns_to_assign):
+        context = ScanContext(mapper.registry, cls, cls, cls.__module__, complete_column=_complete_column)
+        value.declarative_scan(context, key, None)
+        for column, _ in value.columns_to_assign:
+            _append_column(mapper, column)
+        mapper.add_property(key, value.mapper_property_to_assign or value.column)
+    elif isinstance(value, Column):
+        _name_column(value, key)
+        _append_column(mapper, value)
+        mapper.add_property(key, value)
+    elif isinstance(value, MapperProperty):
+        mapper.add_property(key, value)
+    elif getattr(value, "is_attribute", False) and getattr(value, "key", key) != key:
+        mapper.add_property(key, SynonymProperty(value.key))
+    else:
+        type.__setattr__(cls, key, value)
+
+
+def _append_column(mapper: Any, column: Any) -> None:
+    if column.table is None:
+        mapper.local_table.append_column(column, replace_existing=True)
+        for one in mapper.self_and_descendants:
+            if one.persist_selectable is not mapper.local_table:
+                note_new_column(one.persist_selectable, column)
+

@@ -1,0 +1,111 @@
+"""A guard for objects that live through a fixed order of states.
+
+Each method that moves such an object says from which states it may start and in which one it must
+end.  While it runs, no other guarded method may run on the same object, unless the running one has
+announced exactly that step: a second thread, or a listener that calls back at a bad moment, is
+refused and finds everything as it was.  Next on the way: ``transaction.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from functools import wraps
+from typing import Any, Final, NoReturn, TypeVar
+
+from sqlalchemy.exc import IllegalStateChangeError
+
+__all__ = ["ANY_STATE", "SAME_STATE", "Guarded", "moves"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Wildcard(Enum):
+    ANY = 0
+    SAME = 1
+
+
+ANY_STATE: Final = _Wildcard.ANY
+"""As a start: every state will do."""
+
+SAME_STATE: Final = _Wildcard.SAME
+"""As an end: the state in which the method was called."""
+
+
+class Guarded:
+    """An object whose guarded methods are refused where its state forbids them."""
+
+    _state: Any
+    _running: str | None = None
+    _announced: Any = None
+
+    def _refuse(self, operation: str) -> NoReturn:
+        """Raise the error for an operation that the present state does not allow."""
+        raise IllegalStateChangeError(
+            f"{operation}() is not possible while the {type(self).__name__} is in state {self._state.name}",
+            code="isce",
+        )
+
+    def _require(self, operation: str, state: Any) -> None:
+        """Refuse an operation that changes no state itself, unless ``state`` is the present one and at rest."""
+        if self._state is not state:
+            self._refuse(operation)
+        if self._running is not None:
+            raise IllegalStateChangeError(
+                f"{operation}() was called while {self._running}() is still at work on the same "
+                f"{type(self).__name__}; use one Session per thread or task",
+                code="isce",
+            )
+
+    @contextmanager
+    def _announce(self, end: Any) -> Iterator[None]:
+        """Allow one guarded method that ends in ``end`` to run inside of the running one."""
+        before = self._announced
+        self._announced = end
+        try:
+            yield
+        finally:
+            self._announced = before
+
+
+def moves(starts: Collection[Any] | _Wildcard, end: Any) -> Callable[[_F], _F]:
+    """Guard a method: it may start in one of ``starts``, and has to end in ``end``.
+
+    :param starts: states, or ``ANY_STATE``.
+    :param end: a state, or ``SAME_STATE``.
+    """
+
+    def decorate(method: _F) -> _F:
+        name = method.__name__
+
+        @wraps(method)
+        def guarded(self: Any, *args: Any, **keywords: Any) -> Any:
+            before = self._state
+            if starts is not ANY_STATE and before not in starts:
+                self._refuse(name)
+            goal = before if end is SAME_STATE else end
+            running, announced = self._running, self._announced
+            if running is not None and announced is not goal:
+                raise IllegalStateChangeError(
+                    f"{name}() was called while {running}() is still at work on the same {type(self).__name__}, "
+                    f"and would take it to {goal.name} under its feet; use one Session per thread or task, "
+                    "and leave transactions alone in listeners of their own events",
+                    code="isce",
+                )
+            self._running, self._announced = name, None
+            try:
+                result = method(self, *args, **keywords)
+            finally:
+                self._running, self._announced = running, announced
+            if self._state is not goal:
+                raise IllegalStateChangeError(
+                    f"{name}() should have left the {type(self).__name__} in state {goal.name}, "
+                    f"but something moved it to {self._state.name} meanwhile",
+                    code="isce",
+                )
+            return result
+
+        return guarded  # type: ignore[return-value]
+
+    return decorate

@@ -1,0 +1,302 @@
+"""Running statements for the user of a Session, and looking up objects by primary key.
+
+``execute`` lets ``do_orm_execute`` listeners have their say and hands over to ``load/execute.py``; ``get`` looks
+into the identity map first, and on a hit needs nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import Connection, Result, ScalarResult
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoResultFound, SAWarning
+from sqlalchemy.util import immutabledict
+
+from session.constants import CLASS_MANAGER, PASSIVE_OFF
+from session.core.selects import subject_of
+from session.core.sql import coercions, roles
+from session.exc import ObjectDeletedError
+from session.execute_state import ORMExecuteState
+from session.load.execute import execute_statement
+from session.load.refresh import load_by_identity
+
+__all__ = ["Statements"]
+
+NO_OPTIONS: Mapping[str, Any] = immutabledict()
+
+_PLAIN_KEYS = frozenset({int, str, bytes})
+"""Types of primary key values that cannot be anything else than one value."""
+
+
+class Statements:
+    """Statements and look-ups of a Session."""
+
+    identity_map: Any
+    dispatch: Any
+    execution_options: Mapping[str, Any]
+    _autoflush: Callable[[], None]
+    _remove_newly_deleted: Callable[[Sequence[Any]], None]
+    connection_for: Callable[..., Connection]
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def execute(
+        self,
+        statement: Any,
+        params: Any = None,
+        *,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+        _add_event: Callable[[ORMExecuteState], Any] | None = None,
+    ) -> Result[Any]:
+        """Execute a statement in the Session's transaction.
+
+        ORM-enabled statements (of mapped classes and their attributes) flush pending changes first, and give
+        objects; other Core statements and ``text()`` go to the connection.
+
+        >>> session.execute(select(User).where(User.name == "ed")).scalars().all()  # doctest: +SKIP
+
+        :param statement: an executable Core construct.
+        :param params: a mapping of parameters, or a list of mappings for an INSERT, UPDATE or DELETE.
+        :param execution_options: options of this execution; they win over those of the statement.
+        :param bind_arguments: arguments for :meth:`get_bind`: ``mapper``, ``clause``, ``bind``, or your own.
+        :return: a Core ``Result``.
+        :raises ArgumentError: ``statement`` cannot be executed.
+        """
+        listeners = None
+        if _add_event is not None:
+            listeners = [*self.dispatch.do_orm_execute, _add_event]
+        return self._execute(statement, params, execution_options, bind_arguments, listeners)  # type: ignore[no-any-return]
+
+    def scalar(
+        self,
+        statement: Any,
+        params: Any = None,
+        *,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Execute a statement, and give the first column of its first row, or ``None`` without rows.
+
+        Arguments are those of :meth:`execute`.
+        """
+        return self.execute(
+            statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords
+        ).scalar()
+
+    def scalars(
+        self,
+        statement: Any,
+        params: Any = None,
+        *,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+        **keywords: Any,
+    ) -> ScalarResult[Any]:
+        """Execute a statement, and give the first column of its rows.
+
+        Arguments are those of :meth:`execute`.
+
+        :return: a Core ``ScalarResult``.
+        """
+        return self.execute(
+            statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords
+        ).scalars()
+
+    def _execute(
+        self,
+        statement: Any,
+        params: Any,
+        execution_options: Mapping[str, Any],
+        bind_arguments: Mapping[str, Any] | None,
+        listeners: Sequence[Callable[[ORMExecuteState], Any]] | None = None,
+    ) -> Any:
+        """Execute a statement; ``listeners`` are those that still have to hear of it, all by default."""
+        statement = coercions.expect(roles.StatementRole, statement)
+        if self.execution_options:
+            own = statement.get_execution_options()
+            added = {name: value for name, value in self.execution_options.items() if name not in own}
+            execution_options = {**added, **execution_options}
+        if listeners is None:
+            listeners = self.dispatch.do_orm_execute
+        if listeners:
+            arguments = dict(bind_arguments) if bind_arguments else {}
+            subject = subject_of(statement)
+            if subject is not None:
+                arguments.setdefault("mapper", subject.mapper)
+            arguments.setdefault("clause", statement)
+            execution = ORMExecuteState(self, statement, params, execution_options, arguments, list(listeners))  # type: ignore[arg-type]
+            result = execution.run()
+            if result is not None:
+                return result
+            if arguments.get("clause") is statement:
+                del arguments["clause"]
+            statement, params = execution.statement, execution.parameters
+            execution_options, bind_arguments = execution.local_execution_options, execution.bind_arguments
+        return execute_statement(self, statement, params, execution_options, bind_arguments)
+
+    # -- by primary key ------------------------------------------------------------------------
+
+    def get(
+        self,
+        entity: Any,
+        ident: Any,
+        *,
+        options: Sequence[Any] | None = None,
+        populate_existing: bool = False,
+        with_for_update: Any = None,
+        identity_token: Any = None,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Give the object with a primary key, or ``None`` if there is no such row.
+
+        An object that the Session has already is given without any SQL, unless it is expired: then its row is
+        loaded, and ``None`` given if that is gone.  Otherwise one SELECT is emitted.
+
+        :param entity: a mapped class or mapper.
+        :param ident: the value of the primary key; for a key of several columns a tuple in their order, or a
+            dictionary by attribute name.
+        :param options: loader options for the SELECT.
+        :param populate_existing: load the row in any case, and overwrite what the object has.
+        :param with_for_update: lock the row: ``True``, or keywords for ``Select.with_for_update()``.
+        :param identity_token: the token of the identity key, where sharding uses one.
+        :param execution_options: options for the SELECT.
+        :param bind_arguments: arguments for :meth:`get_bind`.
+        :raises InvalidRequestError: ``ident`` has not as many values as the key has columns.
+        :raises ArgumentError: ``entity`` is not mapped.
+        """
+        try:
+            mapper = entity.__dict__[CLASS_MANAGER].mapper
+        except (AttributeError, KeyError):
+            mapper = _mapper_of(entity)
+        mapper.ensure_configured()
+        if mapper.composite_key or ident.__class__ not in _PLAIN_KEYS:
+            ident = _raw_key(mapper, ident)
+            if ident is None:
+                return None
+        if not populate_existing and execution_options:
+            populate_existing = bool(execution_options.get("populate_existing", False))
+        if not populate_existing and with_for_update is None:
+            if identity_token is None and execution_options:
+                identity_token = execution_options.get("identity_token")
+            shelf = self.identity_map.shelves.get((mapper.identity_class, identity_token))
+            state = None if shelf is None else shelf.get(ident)
+            obj = None if state is None else state()
+            if obj is not None:
+                if state.manager.mapper is not mapper and not isinstance(obj, mapper.class_):
+                    return None
+                return self._still_there(state, obj) if state.expired else obj
+        elif with_for_update == {}:
+            raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
+        if execution_options.get("autoflush", True):
+            self._autoflush()
+        if self.execution_options:
+            execution_options = {**self.execution_options, **execution_options}
+        return load_by_identity(
+            self,
+            mapper,
+            ident if mapper.composite_key else (ident,),
+            options=options or (),
+            populate_existing=populate_existing,
+            with_for_update=with_for_update,
+            identity_token=identity_token,
+            execution_options=execution_options,
+            bind_arguments=bind_arguments,
+        )
+
+    def get_one(
+        self,
+        entity: Any,
+        ident: Any,
+        *,
+        options: Sequence[Any] | None = None,
+        populate_existing: bool = False,
+        with_for_update: Any = None,
+        identity_token: Any = None,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Give the object with a primary key, as :meth:`get` does, but never ``None``.
+
+        :raises NoResultFound: there is no such row.
+        """
+        found = self.get(
+            entity,
+            ident,
+            options=options,
+            populate_existing=populate_existing,
+            with_for_update=with_for_update,
+            identity_token=identity_token,
+            execution_options=execution_options,
+            bind_arguments=bind_arguments,
+        )
+        if found is None:
+            name = getattr(entity, "__name__", None) or str(entity)
+            raise NoResultFound(f"No row was found for {name} with the primary key {ident!r}")
+        return found
+
+    def _still_there(self, state: Any, obj: Any) -> Any:
+        """Load the row of an expired object; give the object, or ``None`` if the row is gone."""
+        try:
+            state.load_expired(PASSIVE_OFF)
+        except ObjectDeletedError:
+            self._remove_newly_deleted([state])
+            return None
+        return obj
+
+
+def _mapper_of(entity: Any) -> Any:
+    found = inspect(entity)
+    if not getattr(found, "is_mapper", False):
+        raise ArgumentError(f"get() needs a mapped class or mapper, not {entity!r}")
+    return found
+
+
+def _raw_key(mapper: Any, ident: Any) -> Any:
+    """A primary key as the identity map knows it: the value itself, or a tuple of several.
+
+    :return: ``None`` for a key without any value.
+    :raises InvalidRequestError: it does not have the right number of values, or names.
+    """
+    columns = mapper.primary_key
+    if isinstance(ident, dict):
+        values = _by_name(mapper, ident)
+    elif isinstance(ident, (tuple, list)) or hasattr(ident, "_mapping"):
+        values = tuple(ident)
+    elif hasattr(ident, "__composite_values__"):
+        values = tuple(ident.__composite_values__())
+    else:
+        values = (ident,)
+    if len(values) != len(columns):
+        raise InvalidRequestError(
+            f"The primary key of {mapper.class_.__name__} has {len(columns)} column(s), "
+            f"{', '.join(map(str, columns))}; get() was given {len(values)} value(s): {ident!r}"
+        )
+    if all(value is None for value in values):
+        warnings.warn(
+            f"No row of {mapper.class_.__name__} can have a primary key that is NULL altogether; get() gives None",
+            SAWarning,
+            stacklevel=3,
+        )
+        return None
+    return values if mapper.composite_key else values[0]
+
+
+def _by_name(mapper: Any, ident: dict[str, Any]) -> tuple[Any, ...]:
+    keys = mapper.pk_keys
+    if len(ident) != len(keys):
+        return tuple(ident.values())
+    synonyms = {synonym.key: synonym.name for synonym in mapper.synonyms}
+    given = {synonyms.get(name, name): value for name, value in ident.items()}
+    missing = [key for key in keys if key not in given]
+    if missing:
+        raise InvalidRequestError(
+            f"The primary key of {mapper.class_.__name__} goes by the attributes {', '.join(keys)}; "
+            f"get() was given a dictionary with {', '.join(map(repr, ident))}"
+        )
+    return tuple(given[key] for key in keys)

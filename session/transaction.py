@@ -1,0 +1,487 @@
+"""The transaction of a Session: its states, its database connections, and how a rollback restores objects.
+
+A ``SessionTransaction`` is one level of a chain: the root, savepoints on top of it, and short-lived
+subtransactions in which a flush runs.  Root and savepoints are *boundaries*: they own database
+transactions and a ``Snapshot`` (``snapshot.py``) of what changed since they began.  What comes in: connections asked
+for by binds, states reported by the flush.  What goes out: commits, rollbacks, restored objects.
+Next on the way: ``session.py``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from enum import Enum
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import InvalidRequestError, PendingRollbackError, ResourceClosedError, SAWarning
+
+from session._accel import state as state_loops
+from session.exc import FlushError
+from session.snapshot import Snapshot, filed
+from session.state_changes import ANY_STATE, SAME_STATE, Guarded, moves
+
+if TYPE_CHECKING:
+    from session.session import Session
+
+__all__ = ["SessionTransaction", "SessionTransactionOrigin", "SessionTransactionState"]
+
+FLUSH_ROUNDS = 100
+"""How many flushes one commit may need before it gives up."""
+
+
+class SessionTransactionState(Enum):
+    """Where a transaction stands in its life."""
+
+    ACTIVE = 1
+    PREPARED = 2
+    COMMITTED = 3
+    DEACTIVE = 4
+    CLOSED = 5
+    PROVISIONING_CONNECTION = 6
+
+
+ACTIVE, PREPARED, COMMITTED, DEACTIVE, CLOSED, PROVISIONING_CONNECTION = SessionTransactionState
+
+
+class SessionTransactionOrigin(Enum):
+    """What made a transaction begin."""
+
+    AUTOBEGIN = 0
+    """The first work on the Session."""
+
+    BEGIN = 1
+    """``Session.begin()``."""
+
+    BEGIN_NESTED = 2
+    """``Session.begin_nested()``: a savepoint."""
+
+    SUBTRANSACTION = 3
+    """The Session itself, for the time of a flush."""
+
+
+class _Enlisted(NamedTuple):
+    """A connection that takes part in a transaction."""
+
+    connection: Connection
+    transaction: Any
+    ours_to_end: bool
+    ours_to_close: bool
+
+
+class SessionTransaction(Guarded):
+    """One level of the transaction of a :class:`.Session`.
+
+    Made by ``Session.begin()``, ``Session.begin_nested()``, and by the Session itself when work begins.
+    As a context manager it commits at the end, or rolls back when the block raises::
+
+        with session.begin():
+            session.add(user)
+
+    :ivar session: the Session; ``None`` once closed.
+    :ivar origin: what began it, a :class:`SessionTransactionOrigin`.
+    """
+
+    def __init__(
+        self, session: Session, origin: SessionTransactionOrigin, parent: SessionTransaction | None = None
+    ) -> None:
+        check_managed(session)
+        nested = origin is SessionTransactionOrigin.BEGIN_NESTED
+        if nested and parent is None:
+            raise InvalidRequestError("A savepoint needs a transaction around it; call begin() before begin_nested()")
+        self.session: Session = session
+        self.origin = origin
+        self._parent = parent
+        self._state = ACTIVE
+        self._boundary = parent is None or nested
+        self._cause: BaseException | None = None
+        self._outer_manager: SessionTransaction | None = None
+        self._managed: Session | None = None
+        self._enlisted: list[_Enlisted] = []
+        self._previous_nested = session._nested_transaction if nested else None
+        if self._boundary:
+            if nested and not session._flushing:
+                session.flush()
+            self.snapshot = Snapshot(whole=parent is None)
+            self._connections: dict[Any, _Enlisted] = {}
+        else:
+            assert parent is not None
+            self.snapshot = parent.snapshot
+            self._connections = parent._connections
+        session._transaction = self
+        if session.dispatch.after_transaction_create:
+            session.dispatch.after_transaction_create(session, self)
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def parent(self) -> SessionTransaction | None:
+        """The transaction around this one, ``None`` for the root."""
+        return self._parent
+
+    @property
+    def nested(self) -> bool:
+        """True for a savepoint."""
+        return self.origin is SessionTransactionOrigin.BEGIN_NESTED
+
+    @property
+    def is_active(self) -> bool:
+        """True while SQL can run, or the prepared transaction can be committed."""
+        return self.session is not None and self._state in (ACTIVE, PREPARED)
+
+    def _lineage(self, until: SessionTransaction | None = None) -> Iterator[SessionTransaction]:
+        """This transaction and those around it, up to but without ``until``."""
+        one: SessionTransaction | None = self
+        while one is not until and one is not None:
+            around = one._parent
+            yield one
+            one = around
+
+    def _inner(self) -> list[SessionTransaction]:
+        """Transactions that were begun inside of this one and are still there, innermost first."""
+        current = self.session._transaction
+        return [] if current is None else list(current._lineage(until=self))
+
+    def _refuse(self, operation: str) -> NoReturn:
+        state = self._state
+        if state is DEACTIVE:
+            if self._cause is not None:
+                raise PendingRollbackError(
+                    "This Session's transaction was rolled back by a flush that failed; call rollback() on the "
+                    f"Session before any other use. The first error was: {type(self._cause).__name__}: {self._cause}",
+                    code="7s2a",
+                )
+            raise InvalidRequestError(
+                f"{operation}() comes too late: this transaction was rolled back already and is 'inactive'; "
+                "close it, or call rollback() on the Session"
+            )
+        if state is CLOSED:
+            raise ResourceClosedError(f"{operation}() on a transaction that is closed; begin a new one")
+        if state is COMMITTED:
+            raise InvalidRequestError(
+                f"{operation}() inside of a commit: this Session is in 'committed' state, "
+                "and SQL has to wait for the next transaction"
+            )
+        if state is PREPARED:
+            raise InvalidRequestError(
+                f"{operation}() after prepare(): this Session is in 'prepared' state "
+                "and takes only commit() or rollback()"
+            )
+        if state is PROVISIONING_CONNECTION:
+            raise InvalidRequestError(
+                f"{operation}() while this Session waits for a connection: it is in use by another thread or task",
+                code="isce",
+            )
+        super()._refuse(operation)
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def connection(
+        self, bindkey: Any = None, execution_options: Any = None, **bind_arguments: Any
+    ) -> Connection:
+        """Give the connection of this transaction for a mapper, or for the Session's own bind.
+
+        :param bindkey: a mapper or mapped class that decides on the bind.
+        :param execution_options: options for the connection, if it is not in use yet.
+        :param bind_arguments: what ``Session.get_bind()`` takes otherwise.
+        :return: a Core ``Connection``, its transaction begun.
+        :raises UnboundExecutionError: no bind could be found.
+        """
+        if self._state is not ACTIVE:
+            self._refuse("connection")
+        return self._connection_for_bind(self.session.get_bind(bindkey, **bind_arguments), execution_options)
+
+    def _begin(self, nested: bool = False) -> SessionTransaction:
+        self._require("begin", ACTIVE)
+        origin = SessionTransactionOrigin.BEGIN_NESTED if nested else SessionTransactionOrigin.SUBTRANSACTION
+        return type(self)(self.session, origin, self)
+
+    def _connection_for_bind(self, bind: Any, execution_options: Any = None) -> Connection:
+        """Give the connection for a bind; the first time, begin its part of the transaction."""
+        if self._state is not ACTIVE:
+            self._refuse("connection")
+        enlisted = self._connections.get(bind)
+        if enlisted is not None:
+            if execution_options:
+                warnings.warn(
+                    "The connection takes part in this transaction already; execution options for it have no effect",
+                    SAWarning,
+                    stacklevel=3,
+                )
+            return enlisted.connection
+        outer = None
+        if self._parent is not None:
+            outer = self._parent._connection_for_bind(bind, execution_options)
+            if not self._boundary:
+                return outer
+        connection = self._enlist(bind, outer, execution_options)
+        if self.session.dispatch.after_begin:
+            self.session.dispatch.after_begin(self.session, self, connection)
+        return connection
+
+    @moves((ACTIVE,), SAME_STATE)
+    def _enlist(self, bind: Any, outer: Connection | None, execution_options: Any) -> Connection:
+        self._state = PROVISIONING_CONNECTION
+        opened: Connection | None = None
+        try:
+            if outer is not None:
+                connection = outer
+            elif isinstance(bind, Connection):
+                if bind.engine in self._connections:
+                    raise InvalidRequestError(
+                        f"The Session uses another connection of {bind.engine!r} in this transaction already"
+                    )
+                connection = bind
+            else:
+                opened = connection = bind.connect()
+            if execution_options and outer is None:
+                connection = connection.execution_options(**execution_options)
+            transaction, ours_to_end = self._join(connection)
+        except BaseException:
+            if opened is not None:
+                opened.close()
+            raise
+        finally:
+            self._state = ACTIVE
+        enlisted = _Enlisted(connection, transaction, ours_to_end, opened is not None)
+        self._enlisted.append(enlisted)
+        self._connections[bind] = self._connections[connection] = self._connections[connection.engine] = enlisted
+        return connection
+
+    def _join(self, connection: Connection) -> tuple[Any, bool]:
+        """Begin on a connection what this transaction needs.
+
+        :return: the Core transaction, and whether its end is this transaction's business.
+        """
+        if self.nested:
+            return connection.begin_nested(), True
+        if connection.in_transaction():
+            mode = self.session.join_transaction_mode
+            inside_savepoint = connection.in_nested_transaction()
+            if mode == "create_savepoint" or (mode == "conditional_savepoint" and inside_savepoint):
+                return connection.begin_nested(), True
+            theirs = connection.get_nested_transaction() if inside_savepoint else connection.get_transaction()
+            return theirs, mode == "control_fully"
+        if self.session.twophase:
+            return connection.begin_twophase(), True
+        return connection.begin(), True
+
+    # -- ending it -----------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Flush, and prepare every connection for a commit in two phases.
+
+        :raises InvalidRequestError: the Session is not a two-phase one, or this is no root transaction.
+        """
+        if self._parent is not None or not self.session.twophase:
+            raise InvalidRequestError(
+                "prepare() needs the root transaction of a Session that was made with twophase=True"
+            )
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Flush until nothing is left to be flushed, and prepare where two phases are asked for."""
+        self._require("commit", ACTIVE)
+        session = self.session
+        if self._boundary and session.dispatch.before_commit:
+            session.dispatch.before_commit(session)
+        for inner in self._inner():
+            inner.commit()
+        if not session._flushing:
+            rounds = 0
+            while not session._is_clean():
+                if rounds == FLUSH_ROUNDS:
+                    raise FlushError(
+                        f"After {rounds} flushes this commit still finds changed objects; "
+                        "look for a listener that changes objects in after_flush, over and over"
+                    )
+                session.flush()
+                rounds += 1
+        if self._parent is None and session.twophase:
+            try:
+                for enlisted in self._enlisted:
+                    if enlisted.ours_to_end:
+                        enlisted.transaction.prepare()
+            except BaseException:
+                self.rollback()
+                raise
+        self._state = PREPARED
+
+    def commit(self, _to_root: bool = False) -> None:
+        """Flush, commit on every connection, and close this transaction.
+
+        A savepoint hands what changed inside of it on to the transaction around it.
+
+        :raises PendingRollbackError: a flush has failed and was not followed by a rollback.
+        """
+        if self._state is not PREPARED:
+            self._get_ready()
+        parent = self._parent
+        self._complete()
+        if _to_root and parent is not None:
+            parent.commit(_to_root=True)
+
+    @moves((PREPARED,), CLOSED)
+    def _complete(self) -> None:
+        session = self.session
+        if self._boundary:
+            for enlisted in self._enlisted:
+                if enlisted.ours_to_end:
+                    enlisted.transaction.commit()
+            self._state = COMMITTED
+            if session.dispatch.after_commit:
+                session.dispatch.after_commit(session)
+            self._keep_changes()
+        with self._announce(CLOSED):
+            self.close()
+
+    def _keep_changes(self) -> None:
+        session = self.session
+        if self._parent is not None:
+            self._parent.snapshot.absorb(self.snapshot)
+            return
+        if session.expire_on_commit:
+            state_loops.expire_states(filed(session.identity_map))
+        gone, self.snapshot.deleted = self.snapshot.deleted, {}
+        session._detach_states(list(gone))
+
+    @moves((ACTIVE, DEACTIVE, PREPARED), CLOSED)
+    def rollback(self, _cause: BaseException | None = None, _to_root: bool = False) -> None:
+        """Roll back on every connection, restore the objects, and close this transaction.
+
+        Objects that became new since it began are transient again, deleted ones are persistent, a changed
+        primary key is the old one; everything else is expired (for a savepoint: what changed inside).
+        """
+        session, parent = self.session, self._parent
+        for inner in self._inner():
+            if inner._boundary and inner._parent is not None:
+                inner._parent.snapshot.absorb(inner.snapshot)
+            inner.close()
+        failure: BaseException | None = None
+        boundary = self
+        if self._state is not DEACTIVE:
+            for boundary in self._lineage():
+                boundary._state = DEACTIVE
+                if boundary._boundary:
+                    failure = boundary._undo()
+                    break
+        if failure is None and not session._is_clean():
+            warnings.warn(
+                "Objects were changed after their transaction had been rolled back; these changes are discarded",
+                SAWarning,
+                stacklevel=3,
+            )
+            boundary.snapshot.restore(session)
+        with self._announce(CLOSED):
+            self.close()
+        if parent is not None and _cause is not None:
+            parent._cause = _cause
+        if failure is not None:
+            raise failure
+        if session.dispatch.after_soft_rollback:
+            session.dispatch.after_soft_rollback(session, self)
+        if _to_root and parent is not None:
+            parent.rollback(_to_root=True)
+
+    def _undo(self) -> BaseException | None:
+        """Roll the database back to this boundary, then the objects.
+
+        :return: the first error of the database or a listener; the objects are restored nevertheless.
+        """
+        failure: BaseException | None = None
+        for enlisted in self._enlisted:
+            try:
+                enlisted.transaction.rollback()
+            except BaseException as error:
+                failure = failure or error
+        if failure is None and self.session.dispatch.after_rollback:
+            try:
+                self.session.dispatch.after_rollback(self.session)
+            except BaseException as error:
+                failure = error
+        self.snapshot.restore(self.session)
+        return failure
+
+    @moves(ANY_STATE, CLOSED)
+    def close(self, invalidate: bool = False) -> None:
+        """End this transaction without a commit; the objects stay as they are.
+
+        :param invalidate: also invalidate the connections, for when the database is not to be trusted.
+        """
+        session = self.session
+        if self._state is CLOSED:
+            return
+        if self.nested:
+            session._nested_transaction = self._previous_nested
+        session._transaction = self._parent
+        if self._parent is None:
+            self._release(invalidate)
+        self._state = CLOSED
+        if session.dispatch.after_transaction_end:
+            session.dispatch.after_transaction_end(session, self)
+        self.session = None  # type: ignore[assignment]
+        self._connections = {}
+
+    def _release(self, invalidate: bool) -> None:
+        for connection, transaction, ours_to_end, ours_to_close in self._enlisted:
+            if invalidate:
+                connection.invalidate()
+            if ours_to_end and transaction.is_active:
+                transaction.close()
+            if ours_to_close:
+                connection.close()
+
+    # -- as a context manager ------------------------------------------------------------------
+
+    def __enter__(self) -> SessionTransaction:
+        session = self.session
+        if session is None:
+            self._refuse("begin")
+        self._outer_manager = session._manager
+        session._manager = self
+        self._managed = session
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        managed = self._managed
+        try:
+            if self._state is not ACTIVE:
+                if self._state is not CLOSED:
+                    self.close()
+            elif kind is not None:
+                self.rollback()
+            else:
+                self._commit_or_roll_back()
+        finally:
+            if managed is not None and managed._manager is self:
+                managed._manager = self._outer_manager
+            self._managed = self._outer_manager = None
+
+    def _commit_or_roll_back(self) -> None:
+        try:
+            self.commit()
+        except BaseException:
+            if self._state not in (COMMITTED, CLOSED):
+                self.rollback()
+            raise
+
+
+def check_managed(session: Any) -> None:
+    """Refuse a new transaction inside of a ``with`` block whose own transaction has ended.
+
+    :raises InvalidRequestError: it has.
+    """
+    manager = session._manager
+    if manager is None or manager._state in (ACTIVE, PROVISIONING_CONNECTION):
+        return
+    cause = manager._cause
+    because = "" if cause is None else f" by {type(cause).__name__}: {cause}"
+    raise InvalidRequestError(
+        f"The transaction of this 'with' block has ended already{because}; leave the block before more work is done"
+    )
+
+

@@ -1,0 +1,1 @@
+"""Tests of the whole with SQLite, PostgreSQL, builds and other processes."""

@@ -1,0 +1,130 @@
+"""Results of mapped classes: uniqueness, chunks, refreshing, execution options."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, bindparam, func, select, text
+from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound, NoResultFound
+
+from session import joinedload, selectinload
+
+from .everyday import Statements
+from .selecting import Address, User, filled
+
+
+def test_joined_collections_have_to_be_made_unique(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(User).options(joinedload(User.addresses)).order_by(User.id)
+        with pytest.raises(InvalidRequestError, match="unique"):
+            session.scalars(statement).all()
+        with pytest.raises(InvalidRequestError, match="unique"):
+            next(iter(session.execute(statement)))
+        assert [user.name for user in session.scalars(statement).unique()] == ["ed", "wendy", "jack"]
+        assert len(session.execute(statement).unique().all()) == 3
+
+
+def test_unique_rows_of_objects_and_values(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(User, User.name).join(User.addresses).order_by(User.id)
+        assert len(session.execute(statement).all()) == 3
+        assert [name for _, name in session.execute(statement).unique()] == ["ed", "wendy"]
+
+
+def test_ways_to_take_rows(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(User).order_by(User.id)
+        assert session.execute(statement).scalars().first().name == "ed"  # type: ignore[union-attr]
+        assert session.scalar(statement).name == "ed"
+        assert next(iter(session.execute(statement)))[0].name == "ed"  # type: ignore[index]
+        assert [row["User"].name for row in session.execute(statement).mappings()] == ["ed", "wendy", "jack"]
+        assert [len(part) for part in session.scalars(statement).partitions(2)] == [2, 1]
+        result = session.scalars(statement)
+        assert next(result).name == "ed"
+        assert [user.name for user in result] == ["wendy", "jack"]
+        result = session.scalars(statement)
+        assert [user.name for user in result.fetchmany(2)] == ["ed", "wendy"]
+        assert [user.name for user in result.all()] == ["jack"]
+        assert result.all() == []
+        with pytest.raises(MultipleResultsFound):
+            session.scalars(statement).one()
+        with pytest.raises(NoResultFound):
+            session.scalars(select(User).where(User.id == 9)).one()
+        assert session.scalars(select(User).where(User.id == 9)).one_or_none() is None
+        frozen = session.execute(statement).freeze()
+        assert [user.name for user in frozen().scalars()] == [user.name for user in frozen().scalars()]
+
+
+def test_yield_per_loads_chunk_by_chunk(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(User).options(selectinload(User.addresses)).order_by(User.id)
+        result = session.scalars(statement.execution_options(yield_per=2))
+        chunks = [[(user.name, len(user.addresses)) for user in chunk] for chunk in result.partitions()]
+        assert chunks == [[("ed", 2), ("wendy", 1)], [("jack", 0)]]
+        rows = session.execute(select(User.id, User.name).order_by(User.id), execution_options={"stream_results": True})
+        assert rows.all() == [(1, "ed"), (2, "wendy"), (3, "jack")]
+        with pytest.raises(InvalidRequestError, match="yield_per"):
+            session.scalars(select(User).options(joinedload(User.addresses)).execution_options(yield_per=2))
+
+
+def test_a_stream_that_is_not_read_to_its_end_can_be_closed(engine: Engine) -> None:
+    with filled(engine) as session:
+        result = session.scalars(select(User).order_by(User.id).execution_options(yield_per=1))
+        assert next(result).name == "ed"
+        result.close()
+        assert session.scalar(select(func.count(User.id))) == 3
+
+
+def test_populate_existing_overwrites(engine: Engine) -> None:
+    with filled(engine) as session:
+        ed = session.get_one(User, 1)
+        session.connection().execute(text("UPDATE users SET user_name = 'edward' WHERE id = 1"))
+        assert session.scalars(select(User).where(User.id == 1)).one().name == "ed"
+        statement = select(User).where(User.id == 1).execution_options(populate_existing=True)
+        assert session.scalars(statement).one() is ed
+        assert ed.name == "edward"
+
+
+def test_named_parameters(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(User.name).where(User.id == bindparam("number"))
+        assert session.scalars(statement, {"number": 2}).all() == ["wendy"]
+        assert session.scalars(statement, {"number": 3}).all() == ["jack"]
+        assert session.scalars(statement.params(number=1)).all() == ["ed"]
+        with pytest.raises(Exception, match="number"):
+            session.scalars(statement)
+
+
+def test_plain_statements_give_what_core_gives(engine: Engine) -> None:
+    with filled(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM users")).scalar_one() == 3
+        table = User.__table__
+        assert session.execute(select(table.c.id, table.c.user_name).where(table.c.id == 1)).one().user_name == "ed"
+
+
+def test_pending_changes_are_flushed_before_a_select(engine: Engine) -> None:
+    with filled(engine) as session:
+        session.get_one(User, 1).name = "edgar"
+        assert session.scalars(select(User.id).where(User.name == "edgar")).all() == [1]
+        session.add(Address(id=9, email="new", user_id=3))
+        options = {"autoflush": False}
+        assert session.scalars(select(Address.id).where(Address.id == 9), execution_options=options).all() == []
+        assert session.scalars(select(Address.id).where(Address.id == 9)).all() == [9]
+
+
+def test_for_update_and_distinct(engine: Engine) -> None:
+    with filled(engine) as session:
+        assert session.scalars(select(User).where(User.id == 1).with_for_update(of=User)).one().name == "ed"
+        assert session.scalars(select(Address.user_id).distinct().order_by(Address.user_id)).all() == [1, 2]
+
+
+def test_the_second_statement_of_a_shape_is_not_compiled(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled(engine) as session:
+        session.scalars(select(User).where(User.id == 1)).all()
+
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("compiled again")
+
+        monkeypatch.setattr("session.load.execute.plan_for", refuse)
+        with Statements(engine) as sent:
+            assert session.scalars(select(User).where(User.id == 2)).one().name == "wendy"
+        assert len(sent) == 1

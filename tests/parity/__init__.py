@@ -1,0 +1,1 @@
+"""The same tests on the compiled and the pure hot modules."""
