@@ -1,4 +1,4 @@
-# cython: optimize.use_switch=False
+# cython: optimize.use_switch=False, nonecheck=True
 """Attribute descriptors and implementations, compiled; ``session/_py/attributes.py`` explains them.
 
 Reading and plain setting go straight to the object's dictionary.  Borrowed references are turned
@@ -7,10 +7,10 @@ into owned ones before anything else can run.
 
 from operator import eq
 
-from cpython.dict cimport PyDict_Contains, PyDict_GetItem, PyDict_SetItem
+from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject
 
-from session._cy.state cimport InstanceState
+from session._cy.state cimport InstanceState, instance_dict
 
 from session.constants import (
     ATTR_EMPTY as _ATTR_EMPTY,
@@ -32,9 +32,6 @@ from session.constants import (
 )
 from session.exc import StaleDataError, UnmappedInstanceError
 from session.history import HISTORY_BLANK, History
-
-cdef extern from "Python.h":
-    PyObject **_PyObject_GetDictPtr(object)
 
 cdef object NO_VALUE = _NO_VALUE
 cdef object PASSIVE_NO_RESULT = _PASSIVE_NO_RESULT
@@ -81,37 +78,29 @@ def _stateless(instance, key):
     )
 
 
-cdef inline dict dict_of(instance):
-    """The instance's dictionary, without an attribute look-up where that can be."""
-    cdef PyObject **place = _PyObject_GetDictPtr(instance)
-    if place is not NULL and place[0] is not NULL:
-        return <dict>place[0]
-    return instance.__dict__
-
-
 cdef class AttributeDescriptor:
     """The data descriptor of one mapped attribute on one class."""
 
     def __get__(self, instance, owner):
         if instance is None:
             return self
-        cdef dict dict_ = dict_of(instance)
-        cdef PyObject *found = PyDict_GetItem(dict_, self.key)
+        cdef dict dict_ = instance_dict(instance)
+        key = self.key
+        cdef PyObject *found = PyDict_GetItemWithError(dict_, key)
         if found is not NULL:
             return <object>found
-        if self.impl is None:
-            raise AttributeError(
-                f"{self.key!r} of {type(instance).__name__!r} can't be read on an object."
-            )
-        found = PyDict_GetItem(dict_, INSTANCE_STATE)
+        impl = self.impl
+        if impl is None:
+            raise AttributeError(f"{key!r} of {type(instance).__name__!r} can't be read on an object.")
+        found = PyDict_GetItemWithError(dict_, INSTANCE_STATE)
         if found is NULL:
-            raise _stateless(instance, self.key)
+            raise _stateless(instance, key)
         state = <object>found
-        return self.impl.get(state, dict_, PASSIVE_OFF)
+        return impl.get(state, dict_, PASSIVE_OFF)
 
     def __set__(self, instance, value):
-        cdef dict dict_ = dict_of(instance)
-        cdef PyObject *found = PyDict_GetItem(dict_, INSTANCE_STATE)
+        cdef dict dict_ = instance_dict(instance)
+        cdef PyObject *found = PyDict_GetItemWithError(dict_, INSTANCE_STATE)
         if found is NULL:
             raise _stateless(instance, self.key)
         state = <object>found
@@ -122,8 +111,8 @@ cdef class AttributeDescriptor:
         impl.set(state, dict_, value, None)
 
     def __delete__(self, instance):
-        cdef dict dict_ = dict_of(instance)
-        cdef PyObject *found = PyDict_GetItem(dict_, INSTANCE_STATE)
+        cdef dict dict_ = instance_dict(instance)
+        cdef PyObject *found = PyDict_GetItemWithError(dict_, INSTANCE_STATE)
         if found is NULL:
             raise _stateless(instance, self.key)
         state = <object>found
@@ -138,11 +127,11 @@ cdef bint plain_set(ScalarAttribute impl, InstanceState state, dict dict_, value
     cdef PyObject *found
     key = impl.key
     if not state.modified or (state.strong is None and state.home is not None):
-        found = PyDict_GetItem(dict_, key)
+        found = PyDict_GetItemWithError(dict_, key)
         old = NO_VALUE if found is NULL else <object>found
         state.modified_event(dict_, key, old)
     elif committed is None or not PyDict_Contains(committed, key):
-        found = PyDict_GetItem(dict_, key)
+        found = PyDict_GetItemWithError(dict_, key)
         old = NO_VALUE if found is NULL else <object>found
         if committed is None:
             committed = state.committed = {}
@@ -572,6 +561,7 @@ cdef class CollectionAttribute(AttributeImpl):
     def __init__(self, class_, key, manager, dispatch, factory, adapt, **options):
         super().__init__(class_, key, manager, dispatch, **options)
         self.factory = factory
+        self.duplicates = False
         self.adapt = adapt
 
     # -- the collection itself ---------------------------------------------------------------

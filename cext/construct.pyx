@@ -1,11 +1,11 @@
-# cython: binding=True
+# cython: binding=True, nonecheck=True
 """The ``__init__`` of mapped classes, compiled; ``session/_py/construct.py`` explains it."""
 
 from cpython.dict cimport PyDict_Contains, PyDict_GetItem, PyDict_SetItem
 from cpython.object cimport PyObject
 
 from session._cy.attributes cimport AttributeDescriptor, ScalarAttribute
-from session._cy.state cimport InstanceState
+from session._cy.state cimport InstanceState, instance_dict
 
 from session.constants import CLASS_MANAGER as _CLASS_MANAGER
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
@@ -32,7 +32,7 @@ def make_init(manager, original, instrument):
     cdef bint by_keywords = getattr(original, "_session_sets_keywords", False)
 
     def __init__(self, /, *args, **kwargs):
-        cdef dict dict_ = self.__dict__
+        cdef dict dict_ = instance_dict(self)
         if INSTANCE_STATE in dict_:
             original(self, *args, **kwargs)
             return

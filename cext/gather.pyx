@@ -1,4 +1,4 @@
-# cython: annotation_typing=False
+# cython: annotation_typing=False, nonecheck=True
 """The loops of a flush that run once per object, compiled; ``session/_py/gather.py`` explains them.
 
 In come the states of one class in the order of their statements, and a *recipe*: what a column's
@@ -16,10 +16,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from cpython.dict cimport PyDict_GetItem, PyDict_SetItem
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject
 
-from session._cy.state cimport InstanceState, live_object
+from session._cy.state cimport InstanceState, instance_dict, live_object
 
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
 from session.constants import NO_VALUE as _NO_VALUE
@@ -123,13 +123,13 @@ def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any)
     cdef PyObject *found
     cdef tuple known = tuple(fields)
     for state in states:
-        dict_ = live_object(state).__dict__
+        dict_ = instance_dict(live_object(state))
         mask = 0
         expressions = False
         row = []
         calls = None
         for key, kind, default, bit, _ in known:
-            found = PyDict_GetItem(dict_, key)
+            found = PyDict_GetItemWithError(dict_, key)
             value = NO_VALUE if found is NULL else <object>found
             if value is None or value is NO_VALUE:
                 if kind == PLAIN:
@@ -205,7 +205,7 @@ def gather_updates(
         if ident is None:
             mask = UNUSUAL
         elif committed:
-            dict_ = live_object(state).__dict__
+            dict_ = instance_dict(live_object(state))
             for key, old in committed.items():
                 found = by_key.get(key)
                 if found is None:
@@ -216,7 +216,7 @@ def gather_updates(
                     break
                 if old is not NO_VALUE:
                     compare = found[1]
-                    if value is old or (value == old if compare is None else compare(value, old)):
+                    if value is old or (value == old if compare is None else compare(value, old)) is True:
                         continue
                 if key in unusual_keys:
                     mask = UNUSUAL
@@ -260,7 +260,7 @@ def write_back(states: Sequence[Any], rows: Sequence[Any], places: Sequence[tupl
     """
     cdef InstanceState state
     for state, row in zip(states, rows, strict=True):
-        dict_ = live_object(state).__dict__
+        dict_ = instance_dict(live_object(state))
         for key, position in places:
             dict_[key] = row[position]
 
@@ -270,10 +270,10 @@ def assign_one(states: Sequence[Any], rows: Sequence[Any], key: str, processor: 
     cdef InstanceState state
     if processor is None:
         for state, row in zip(states, rows, strict=True):
-            live_object(state).__dict__[key] = row[0]
+            instance_dict(live_object(state))[key] = row[0]
     else:
         for state, row in zip(states, rows, strict=True):
-            live_object(state).__dict__[key] = processor(row[0])
+            instance_dict(live_object(state))[key] = processor(row[0])
 
 
 def assign_columns(
@@ -290,7 +290,7 @@ def assign_columns(
     columns = list(zip(keys, processors, strict=True))
     cdef InstanceState state
     for state, row in zip(states, rows, strict=True):
-        dict_ = live_object(state).__dict__
+        dict_ = instance_dict(live_object(state))
         for (key, processor), value in zip(columns, row, strict=True):
             dict_[key] = value if processor is None else processor(value)
 
@@ -302,7 +302,7 @@ def copy_values(states: Iterable[Any], pairs: Sequence[tuple[str, str]]) -> None
     """
     cdef InstanceState state
     for state in states:
-        dict_ = live_object(state).__dict__
+        dict_ = instance_dict(live_object(state))
         for source, target in pairs:
             if source in dict_:
                 dict_[target] = dict_[source]
@@ -312,7 +312,7 @@ def expire_keys(states: Iterable[Any], keys: frozenset[str]) -> None:
     """Have the given column attributes loaded when they are read next."""
     cdef InstanceState state
     for state in states:
-        dict_ = live_object(state).__dict__
+        dict_ = instance_dict(live_object(state))
         committed = state.committed
         for key in keys:
             dict_.pop(key, None)

@@ -1,3 +1,4 @@
+# cython: nonecheck=True
 """The weak identity map of one Session, compiled; ``session/_py/identity.py`` explains it.
 
 Objects are filed on *shelves*: one dictionary per (identity class, identity token), keyed by the
@@ -10,6 +11,9 @@ Next on the way: ``transaction.py``, which restores this map after a rollback.
 
 from itertools import count
 from weakref import ref
+
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
 
 from session._cy.state cimport InstanceState, live_object
 
@@ -39,25 +43,58 @@ cdef class IdentityMap:
         self.session_id = next(_session_ids)
         self.shelves = {}
         self.modified = {}
+        self.by_class = {}
 
     # -- by class and raw identity -----------------------------------------------------------
 
     cpdef dict shelf(self, identity_class, token=None):
         """Give the dictionary of states of one class hierarchy, by raw primary key value."""
         key = (identity_class, token)
+        cdef dict shelves = self.shelves
         try:
-            return self.shelves[key]
+            return shelves[key]
         except KeyError:
-            shelf = self.shelves[key] = {}
+            shelf = shelves[key] = {}
             return shelf
 
     def lookup(self, identity_class, ident, token=None):
         """Give the live object with that identity, or ``None``."""
-        shelf = self.shelves.get((identity_class, token))
+        cdef dict shelves = self.shelves
+        shelf = shelves.get((identity_class, token))
         if shelf is None:
             return None
         state = shelf.get(ident)
         return None if state is None else live_object(state)
+
+    def remember(self, class_, identity_class):
+        """Let ``present`` answer for a class that has one key column."""
+        self.by_class[class_] = self.shelf(identity_class)
+
+    def present(self, class_, ident):
+        """Give the object with that key if it can be had without any further question.
+
+        :return: the object; ``None`` if it is not here, is expired, is of a subclass, or the key
+            is of a type that has to be looked at more closely.
+        """
+        cdef PyObject *found
+        cdef InstanceState state
+        cdef dict by_class = self.by_class, shelf
+        if type(ident) is not int and type(ident) is not str:
+            return None
+        if by_class is None:
+            raise TypeError("this identity map was not initialised")
+        found = PyDict_GetItemWithError(by_class, class_)
+        if found is NULL:
+            return None
+        shelf = <dict?><object>found  # a reference of our own: the keys on a shelf may be the user's
+        found = PyDict_GetItemWithError(shelf, ident)
+        if found is NULL:
+            return None
+        state = <InstanceState?><object>found
+        if state is None or state.expired:
+            return None
+        obj = live_object(state)
+        return obj if type(obj) is class_ else None
 
     def shelf_of(self, state):
         return self.shelf(state.manager.identity_class, state.identity_token)
@@ -135,7 +172,8 @@ cdef class IdentityMap:
     def fast_get_state(self, key):
         """Give the state filed under a full identity key, its object alive or not."""
         token = key[2] if len(key) > 2 else None
-        shelf = self.shelves.get((key[0], token))
+        cdef dict shelves = self.shelves
+        shelf = shelves.get((key[0], token))
         if shelf is None:
             return None
         values = key[1]
@@ -207,12 +245,13 @@ cdef class IdentityMap:
 
     def clear(self):
         """Detach every state and forget all; give the states that were held."""
-        states = [state for shelf in self.shelves.values() for state in list(shelf.values())]
+        states = [state for shelf in list(self.shelves.values()) for state in list(shelf.values())]
         for state in states:
             state.shelf = None
             state.home = None
             state.strong = None
         self.shelves.clear()
+        self.by_class.clear()
         self.modified.clear()
         return states
 

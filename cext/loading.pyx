@@ -1,4 +1,4 @@
-# cython: annotation_typing=False
+# cython: annotation_typing=False, nonecheck=True
 """Rows to instances, compiled; ``session/_py/loading.py`` is the reference version.
 
 In: raw rows of the driver, result processors not yet applied.  Out: a list with one object (or ``None``)
@@ -17,28 +17,25 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy.exc import SAWarning
 from sqlalchemy.util import warn
 
-from cpython.dict cimport PyDict_Contains, PyDict_GetItem, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.list cimport PyList_Append
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
-from session._cy.state cimport InstanceState, live_object
+from session._cy.state cimport InstanceState, instance_dict, live_object
 
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
 
 cdef extern from "Python.h":
-    object PyObject_GenericGetDict(object obj, void *context)
-
     ctypedef struct PyTypeObject:
         object (*tp_new)(PyTypeObject *cls, PyObject *args, PyObject *kwargs)
 
 cdef extern from *:
     """
     static CYTHON_INLINE int session_makes_plain_objects(PyObject *cls) {
-        return ((PyTypeObject *)cls)->tp_new == PyBaseObject_Type.tp_new;
+        return PyType_Check(cls) && ((PyTypeObject *)cls)->tp_new == PyBaseObject_Type.tp_new;
     }
     """
     bint session_makes_plain_objects(PyObject *cls)
@@ -169,18 +166,20 @@ cdef class RowLoader:
         cdef dict dict_
         cdef InstanceState state
         cdef PyObject *found
-        cdef Py_ssize_t index = 0, width = len(keys), at
+        cdef Py_ssize_t index = 0, count = len(idents), width = len(keys), at
         cdef tuple values
         cdef Py_ssize_t position
         for row in rows:
+            if index >= count:
+                break
             ident = idents[index]
             index += 1
             found = PyDict_GetItemWithError(shelf, ident)
             if found is not NULL:
-                state = <InstanceState>found
+                state = <InstanceState?><object>found
                 obj = live_object(state)
                 if obj is not None:
-                    dict_ = <dict>PyObject_GenericGetDict(obj, NULL)
+                    dict_ = instance_dict(obj)
                     for at in range(width):
                         if not PyDict_Contains(dict_, <object>PyTuple_GET_ITEM(keys, at)):
                             fill_missing(state, dict_, columns, row)
@@ -191,7 +190,7 @@ cdef class RowLoader:
                 PyList_Append(objects, None)
                 continue
             obj = self.make()
-            dict_ = <dict>PyObject_GenericGetDict(obj, NULL)
+            dict_ = instance_dict(obj)
             state = dict_[INSTANCE_STATE]
             if type(row) is tuple:
                 values = <tuple>row
@@ -218,7 +217,7 @@ cdef class RowLoader:
         if not self.makes_plain_objects:
             return self.new_instance()
         obj = (<PyTypeObject*>self.cls).tp_new(<PyTypeObject*>self.cls, <PyObject*>NO_ARGUMENTS, NULL)
-        cdef dict dict_ = <dict>PyObject_GenericGetDict(obj, NULL)
+        cdef dict dict_ = instance_dict(obj)
         PyDict_SetItem(dict_, INSTANCE_STATE, InstanceState.__new__(InstanceState, obj, self.manager))
         return obj
 
@@ -238,7 +237,7 @@ cdef class RowLoader:
         watched = context.watches_new
         options = context.carried_options
         created: list[Any] = []
-        refreshed: list[tuple[Any, Iterable[str] | None]] = []
+        refreshed: list[tuple[Any, Any]] = []
         objects: list[Any] = []
         for row, ident in zip(rows, self.idents(rows), strict=False):
             state = shelf.get(ident)
@@ -248,7 +247,7 @@ cdef class RowLoader:
                     objects.append(None)
                     continue
                 obj = self.make()
-                dict_ = obj.__dict__
+                dict_ = instance_dict(obj)
                 for key, position, processor in columns:
                     dict_[key] = row[position] if processor is None else processor(row[position])
                 state = dict_[INSTANCE_STATE]
@@ -273,7 +272,7 @@ cdef class RowLoader:
                 objects.append(obj)
                 continue
             objects.append(obj)
-            dict_ = obj.__dict__
+            dict_ = instance_dict(obj)
             if state.run_id != run_id:
                 state.run_id = run_id
                 if populate_existing or state is refresh_state:
@@ -295,8 +294,8 @@ cdef class RowLoader:
             context.later(self.post, objects)
         if created:
             announce(context, created, load_event, watched)
-        for state, filled in refreshed:
-            refresh_event(state, context, filled)
+        for state, keys in refreshed:
+            refresh_event(state, context, keys)
         return objects
 
     def overwrite(self, context: Any, state: Any, dict_: dict[str, Any], row: Sequence[Any]) -> None:
@@ -369,22 +368,24 @@ class PolymorphicLoader:
 
     def load(self, context: Any, rows: Rows) -> list[Any]:
         """Give the objects of a chunk of rows, each of its own class."""
-        groups: dict[int, tuple[RowLoader, list[int], list[Any]]] = {}
         position, processor, loaders = self.position, self.processor, self.loaders
+        raw = {row[position] for row in rows}
+        if len(raw) == 1:
+            value = raw.pop()
+            if processor is not None:
+                value = processor(value)
+            return (loaders.get(value) or self.unknown(value, rows[0])).load(context, rows)
+        groups: dict[int, tuple[RowLoader, list[int], list[Any]]] = {}
         for index, row in enumerate(rows):
             value = row[position]
             if processor is not None:
                 value = processor(value)
-            loader = loaders.get(value)
-            if loader is None:
-                loader = self.unknown(value, row)
+            loader = loaders.get(value) or self.unknown(value, row)
             group = groups.get(id(loader))
             if group is None:
                 group = groups[id(loader)] = (loader, [], [])
             group[1].append(index)
             group[2].append(row)
-        if len(groups) == 1:
-            return loader.load(context, rows)  # pyright: ignore
         objects: list[Any] = [None] * len(rows)
         for loader, indexes, chosen in groups.values():
             for index, obj in zip(indexes, loader.load(context, chosen), strict=False):
@@ -434,15 +435,14 @@ class ScalarPairing(_Pairing):
         for parent, child in zip(parents, children, strict=False):
             if parent is None:
                 continue
-            dict_ = parent.__dict__
+            dict_ = instance_dict(parent)
             number = id(parent)
             if number in seen:
                 if seen[number] and dict_.get(key) is not child and child is not None:
                     seen[number] = None
                     warn(
-                        f"{type(parent).__name__}.{key} holds one object (uselist=False), but its eager load "
-                        "returned several rows; the first was kept. Make the relationship a collection, or its join unique.",
-                        SAWarning,
+                        f"{type(parent).__name__}.{key} holds one object (uselist=False), but its eager load returned "
+                        "several rows; the first was kept. Make the relationship a collection, or its join unique."
                     )
                 continue
             if key in dict_ or changed(dict_, key):
@@ -480,7 +480,7 @@ class CollectionPairing(_Pairing):
                 if number in seen:
                     items = seen[number]
                 else:
-                    dict_ = parent.__dict__
+                    dict_ = instance_dict(parent)
                     items = None if key in dict_ or changed(dict_, key) else {}
                     seen[number] = items
                     context.keep(parent)
@@ -500,7 +500,7 @@ def changed(dict_: dict[str, Any], key: str) -> bool:
 
 def set_collection(parent: Any, key: str, items: list[Any]) -> None:
     """Make a list of objects the loaded value of a collection attribute."""
-    dict_ = parent.__dict__
+    dict_ = instance_dict(parent)
     state = dict_[INSTANCE_STATE]
     state.manager[key].impl.set_committed_value(state, dict_, items)
 

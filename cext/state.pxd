@@ -1,4 +1,4 @@
-# Declarations of the instance state, for the other compiled modules.
+# Declarations of the instance state, for the other compiled modules, and what they all do with objects.
 
 from cpython.object cimport PyObject
 
@@ -10,7 +10,25 @@ cdef extern from "Python.h":
     ctypedef class weakref.ReferenceType [object PyWeakReference, check_size ignore]:
         pass
 
-    PyObject *PyWeakref_GET_OBJECT(PyObject *reference)
+    PyObject **_PyObject_GetDictPtr(object obj)
+    object PyObject_GenericGetDict(object obj, void *context)
+
+cdef extern from *:
+    """
+    static CYTHON_INLINE PyObject *session_referent(PyObject *reference) {
+        PyObject *found;
+    #if PY_VERSION_HEX >= 0x030D0000
+        if (PyWeakref_GetRef(reference, &found) < 0) return NULL;
+        if (found != NULL) return found;
+        found = Py_None;
+    #else
+        found = PyWeakref_GET_OBJECT(reference);
+    #endif
+        Py_INCREF(found);
+        return found;
+    }
+    """
+    object session_referent(object reference)
 
 
 cdef class InstanceState(ReferenceType):
@@ -40,4 +58,18 @@ cdef class InstanceState(ReferenceType):
     cdef _leave_modified(self)
 
 
-cdef object live_object(InstanceState state)
+cdef inline object live_object(InstanceState state):
+    """The object as a new reference, or None."""
+    if state is None:
+        raise TypeError("'NoneType' object is not callable")
+    return session_referent(state)
+
+
+cdef inline dict instance_dict(obj):
+    """The dictionary of an instance, without an attribute look-up where that can be."""
+    cdef PyObject **place = _PyObject_GetDictPtr(obj)
+    if place is NULL:
+        return obj.__dict__
+    if place[0] is NULL:
+        return <dict>PyObject_GenericGetDict(obj, NULL)
+    return <dict>place[0]

@@ -1,3 +1,4 @@
+# cython: nonecheck=True
 """Instance state, compiled; the reference version and its explanation are ``session/_py/state.py``.
 
 The state is a C-level subclass of ``weakref.ReferenceType``.  Its callback, shared by all states,
@@ -46,11 +47,6 @@ def _collected(InstanceState state not None):
 cdef object collected_callback = _collected
 
 
-cdef object live_object(InstanceState state):
-    """The object as a new reference, or None."""
-    return <object>PyWeakref_GET_OBJECT(<PyObject*>state)
-
-
 cdef class InstanceState(ReferenceType):
     """The state of one mapped object, and the weak reference to it.
 
@@ -92,6 +88,9 @@ cdef class InstanceState(ReferenceType):
     def __reduce__(self):
         return (self.manager.restore_state, self.manager.dump_state(self))
 
+    def __copy__(self):
+        return self
+
     # -- what it belongs to ------------------------------------------------------------------
 
     def obj(self):
@@ -114,7 +113,7 @@ cdef class InstanceState(ReferenceType):
     def dict(self):
         """The object's ``__dict__``; an empty dictionary once the object is gone."""
         obj = live_object(self)
-        return {} if obj is None else obj.__dict__
+        return {} if obj is None else instance_dict(obj)
 
     @property
     def session(self):
@@ -316,7 +315,8 @@ cdef class InstanceState(ReferenceType):
         self.strong = obj
         if self.shelf is not None:
             home.modified[self] = None
-        session._autobegin_for_change()
+        if session._transaction is None:
+            session._autobegin_for_change()
 
     cdef _leave_modified(self):
         self.modified = False
@@ -465,7 +465,7 @@ def commit_all_states(states):
     cdef InstanceState state
     for state in states:
         obj = live_object(state)
-        state.commit_all({} if obj is None else obj.__dict__)
+        state.commit_all({} if obj is None else instance_dict(obj))
 
 
 def expire_states(states):
@@ -474,7 +474,7 @@ def expire_states(states):
     for state in states:
         obj = live_object(state)
         if obj is not None:
-            state.expire(obj.__dict__)
+            state.expire(instance_dict(obj))
 
 
 def merge_expired(InstanceState state, keys):

@@ -18,6 +18,7 @@ from session.constants import ONETOMANY as ONETOMANY
 from session.constants import LoaderCallableStatus as LoaderCallableStatus
 from session.constants import RelationshipDirection as RelationshipDirection
 from session.core.from_statement import FromStatement as FromStatement
+from session.dynamic import AppenderQuery as AppenderQuery
 from session.events import QueryEvents as QueryEvents
 from session.events import SessionEvents as SessionEvents
 from session.execute_state import ORMExecuteState as ORMExecuteState
@@ -25,11 +26,12 @@ from session.execute_state import UserDefinedOption as UserDefinedOption
 from session.factory import QueryPropertyDescriptor as QueryPropertyDescriptor
 from session.factory import scoped_session as scoped_session
 from session.factory import sessionmaker as sessionmaker
-from session.flush.unitofwork import UnitOfWork as UOWTransaction
+from session.flush import unitofwork as _unitofwork
 from session.history import History as History
 from session.instrument.attribute_state import AttributeState as AttributeState
 from session.instrument.attributes import InstrumentedAttribute as InstrumentedAttribute
 from session.instrument.attributes import QueryableAttribute as QueryableAttribute
+from session.instrument.class_events import InstrumentationEvents as InstrumentationEvents
 from session.instrument.comparator import PropComparator as PropComparator
 from session.instrument.events import AttributeEvents as AttributeEvents
 from session.instrument.events import InstanceEvents as InstanceEvents
@@ -42,7 +44,7 @@ from session.instrument.keyed import column_mapped_collection as column_mapped_c
 from session.instrument.keyed import keyfunc_mapping as keyfunc_mapping
 from session.instrument.keyed import mapped_collection as mapped_collection
 from session.instrument.manager import ClassManager as ClassManager
-from session.load.context import LoadContext as QueryContext
+from session.load import context as _context
 from session.load.options import Load as Load
 from session.load.options import LoaderCriteriaOption as LoaderCriteriaOption
 from session.load.options import contains_eager as contains_eager
@@ -87,7 +89,6 @@ from session.mapping.composite import CompositeProperty as CompositeProperty
 from session.mapping.composite import composite as composite
 from session.mapping.configure import clear_mappers as clear_mappers
 from session.mapping.configure import configure_mappers as configure_mappers
-from session.mapping.dataclass import unmapped_dataclass as unmapped_dataclass
 from session.mapping.declarative import DeclarativeBase as DeclarativeBase
 from session.mapping.declarative import DeclarativeBaseNoMeta as DeclarativeBaseNoMeta
 from session.mapping.declarative import DeclarativeMeta as DeclarativeMeta
@@ -98,6 +99,7 @@ from session.mapping.declarative import declarative_base as declarative_base
 from session.mapping.declarative import declared_attr as declared_attr
 from session.mapping.declarative import has_inherited_table as has_inherited_table
 from session.mapping.declarative import mapped_as_dataclass as mapped_as_dataclass
+from session.mapping.declarative import unmapped_dataclass as unmapped_dataclass
 from session.mapping.decorators import reconstructor as reconstructor
 from session.mapping.decorators import validates as validates
 from session.mapping.entity_join import join as join
@@ -116,6 +118,7 @@ from session.mapping.mapped import SQLORMExpression as SQLORMExpression
 from session.mapping.mapped import WriteOnlyMapped as WriteOnlyMapped
 from session.mapping.mapped_column import MappedColumn as MappedColumn
 from session.mapping.mapped_column import mapped_column as mapped_column
+from session.mapping.mapped_column import orm_insert_sentinel as orm_insert_sentinel
 from session.mapping.mapper import Mapper as Mapper
 from session.mapping.registry import registry as registry
 from session.mapping.relationship import Relationship as Relationship
@@ -128,13 +131,16 @@ from session.mapping.synonym import Synonym as Synonym
 from session.mapping.synonym import SynonymProperty as SynonymProperty
 from session.mapping.synonym import synonym as synonym
 from session.mapping.synonym import synonym_for as synonym_for
+from session.mapping.write_only import WriteOnlyCollection as WriteOnlyCollection
 from session.query import Query as Query
 from session.session import Session as Session
 from session.transaction import SessionTransaction as SessionTransaction
 from session.transaction import SessionTransactionOrigin as SessionTransactionOrigin
 
+QueryContext = _context.LoadContext
+UOWTransaction = _unitofwork.UnitOfWork
 IdentityMap = _identity.IdentityMap
 InstanceState = _state.InstanceState
 AttributeEventToken = _attributes.AttributeEventToken
 
-del _load, _identity, _state, _attributes
+del _context, _load, _unitofwork, _identity, _state, _attributes

@@ -6,12 +6,13 @@ What comes in: the mapper and the statement that want a connection.  What goes o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoInspectionAvailable, UnboundExecutionError
+from sqlalchemy.util import immutabledict
 
 from session.core.sql import visitors
 from session.exc import UnmappedClassError
@@ -23,7 +24,14 @@ class Binds:
     """The binds of a Session, and how one is chosen."""
 
     bind: Engine | Connection | None
-    _binds: dict[Any, Any]
+    _binds: immutabledict[Any, Any] = immutabledict()
+    _own_get_bind: bool
+    _connection_for_bind: Callable[..., Connection]
+
+    @property
+    def binds(self) -> Mapping[Any, Any]:
+        """The binds by class and table; an immutable dictionary, which another one replaces at every change."""
+        return self._binds
 
     def bind_mapper(self, mapper: Any, bind: Engine | Connection) -> None:
         """Use a bind for a mapped class and its tables, or for all classes derived from a base class.
@@ -48,19 +56,15 @@ class Binds:
         except NoInspectionAvailable:
             if not isinstance(key, type):
                 raise _no_bind_key(key) from None
-            self._binds[key] = bind
+            self._binds = self._binds.union({key: bind})
             return
         if getattr(target, "is_mapper", False):
-            self._binds[target.class_] = bind
-            for table in target.tables:
-                self._binds[table] = bind
-            mapped = target.persist_selectable
-            if mapped not in self._binds:
-                self._binds[mapped] = bind
+            keys = [target.class_, *target.tables, target.persist_selectable]
+            self._binds = self._binds.union(dict.fromkeys(keys, bind))
         elif getattr(target, "is_selectable", False) and not getattr(target, "is_aliased_class", False):
-            self._binds[target] = bind
+            self._binds = self._binds.union({target: bind})
         elif isinstance(key, type):
-            self._binds[key] = bind
+            self._binds = self._binds.union({key: bind})
         else:
             raise _no_bind_key(key)
 
@@ -97,6 +101,31 @@ class Binds:
         if self.bind is not None:
             return self.bind
         raise UnboundExecutionError(_nothing_for(target, clause))
+
+    def connection_for(
+        self,
+        mapper: Any = None,
+        clause: Any = None,
+        state: Any = None,
+        bind_arguments: Mapping[str, Any] | None = None,
+    ) -> Connection:
+        """Give the connection for work on a mapper or statement: what flush and loading ask for."""
+        if bind_arguments:
+            arguments = dict(bind_arguments)
+            bind = arguments.pop("bind", None)
+            if mapper is not None:
+                arguments.setdefault("mapper", mapper)
+            if clause is not None:
+                arguments.setdefault("clause", clause)
+            if bind is None:
+                bind = self.get_bind(**arguments)
+        elif self.bind is not None and not self._binds and not self._own_get_bind:
+            bind = self.bind
+        elif clause is None:
+            bind = self.get_bind(mapper)
+        else:
+            bind = self.get_bind(mapper, clause=clause)
+        return self._connection_for_bind(bind)
 
 
 def _mapper_of(subject: Any) -> Any:

@@ -16,10 +16,20 @@ from sqlalchemy.exc import ArgumentError
 from session.core.event import legacy_signature
 from session.core.inspection import precede
 from session.factory import scoped_session, sessionmaker
+from session.instrument.class_events import InstrumentationEvents
+from session.instrument.events import AttributeEvents, InstanceEvents
+from session.mapping.events import MapperEvents
 from session.query import Query
 from session.session import Session
 
-__all__ = ["QueryEvents", "SessionEvents"]
+__all__ = [
+    "AttributeEvents",
+    "InstanceEvents",
+    "InstrumentationEvents",
+    "MapperEvents",
+    "QueryEvents",
+    "SessionEvents",
+]
 
 _ABOUT_OBJECTS = frozenset(
     {
@@ -66,7 +76,7 @@ class SessionEvents(event.Events[Any]):
         return target if isinstance(target, Session) else None
 
     @classmethod
-    def _listen(  # type: ignore[override]
+    def _listen(
         cls, event_key: Any, *, raw: bool = False, restore_load_context: bool = False, **keywords: Any
     ) -> None:
         if event_key.identifier in _ABOUT_OBJECTS and not raw:
@@ -191,7 +201,7 @@ class QueryEvents(event.Events[Any]):
         return target if isinstance(target, Query) else None
 
     @classmethod
-    def _listen(  # type: ignore[override]
+    def _listen(
         cls, event_key: Any, retval: bool = False, bake_ok: bool = False, **keywords: Any
     ) -> None:
         if not retval:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.util import immutabledict
 
-from session.constants import PLUGIN
-from session.core.selects import options_of
+from session.core.from_statement import FromStatement
+from session.core.selects import is_ours, options_of
 from session.core.sql import ExecutableOption
 
 if TYPE_CHECKING:
@@ -42,8 +42,18 @@ class UserDefinedOption(ExecutableOption):
         self.payload = payload
 
 
+class _Settings:
+    """Settings that can be read by the names of the documented API, which have an underscore in front, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        plain = name[1:]
+        if name.startswith("_") and plain in type(self).__dataclass_fields__:  # type: ignore[attr-defined]
+            return getattr(self, plain)
+        raise AttributeError(name)
+
+
 @dataclass(frozen=True)
-class LoadSettings:
+class LoadSettings(_Settings):
     """How the rows of a SELECT become objects, as the execution options say."""
 
     populate_existing: bool = False
@@ -55,7 +65,7 @@ class LoadSettings:
 
 
 @dataclass(frozen=True)
-class UpdateDeleteSettings:
+class UpdateDeleteSettings(_Settings):
     """How an UPDATE or DELETE brings the objects of the Session into line, as the execution options say."""
 
     synchronize_session: Any = "auto"
@@ -71,7 +81,7 @@ class ORMExecuteState:
     :ivar statement: the statement; a listener may put another one in its place.
     :ivar parameters: its parameters: a mapping, a list of mappings, or ``None``.
     :ivar local_execution_options: the options given for this execution.
-    :ivar execution_options: these together with the statement's own.
+    :ivar execution_options: these together with the statement's own, as they were when the listeners were called.
     :ivar bind_arguments: what will be passed to ``Session.get_bind()``.
     """
 
@@ -89,6 +99,9 @@ class ORMExecuteState:
         self.parameters = parameters
         self.bind_arguments = bind_arguments
         self.local_execution_options: Mapping[str, Any] = immutabledict(execution_options)
+        self.execution_options: Mapping[str, Any] = immutabledict(
+            {**statement.get_execution_options(), **execution_options}
+        )
         self._listeners = listeners
         self._position = 0
 
@@ -128,13 +141,8 @@ class ORMExecuteState:
         )
 
     def update_execution_options(self, **opts: Any) -> None:
-        """Add to the options of this execution."""
+        """Add to the options of this execution, for the statement and for later listeners' own executions."""
         self.local_execution_options = immutabledict({**self.local_execution_options, **opts})
-
-    @property
-    def execution_options(self) -> Mapping[str, Any]:
-        """The options of the statement and of this execution together; the latter win."""
-        return immutabledict({**self.statement.get_execution_options(), **self.local_execution_options})
 
     # -- what it is about ----------------------------------------------------------------------
 
@@ -161,7 +169,7 @@ class ORMExecuteState:
     @property
     def is_orm_statement(self) -> bool:
         """True if the statement is about mapped classes."""
-        return self.statement._propagate_attrs.get("compile_state_plugin") == PLUGIN
+        return is_ours(self.statement)
 
     @property
     def is_executemany(self) -> bool:
@@ -169,24 +177,30 @@ class ORMExecuteState:
         return isinstance(self.parameters, list)
 
     @property
+    def _core(self) -> Any:
+        """The statement whose kind counts: of ``from_statement()`` the inner one."""
+        statement = self.statement
+        return statement.element if isinstance(statement, FromStatement) else statement
+
+    @property
     def is_select(self) -> bool:
-        return bool(self.statement.is_select)
+        return bool(self._core.is_select)
 
     @property
     def is_from_statement(self) -> bool:
-        return bool(getattr(self.statement, "is_from_statement", False))
+        return isinstance(self.statement, FromStatement)
 
     @property
     def is_insert(self) -> bool:
-        return bool(self.statement.is_dml and self.statement.is_insert)
+        return bool(self._core.is_dml and self._core.is_insert)
 
     @property
     def is_update(self) -> bool:
-        return bool(self.statement.is_dml and self.statement.is_update)
+        return bool(self._core.is_dml and self._core.is_update)
 
     @property
     def is_delete(self) -> bool:
-        return bool(self.statement.is_dml and self.statement.is_delete)
+        return bool(self._core.is_dml and self._core.is_delete)
 
     # -- loads that attributes and refreshes ask for -------------------------------------------
 
@@ -206,7 +220,12 @@ class ORMExecuteState:
 
     @property
     def lazy_loaded_from(self) -> Any:
-        """The state of the object whose relationship is loaded lazily, or ``None``."""
+        """The state of the object whose relationship is loaded lazily, or ``None``.
+
+        :raises InvalidRequestError: the statement is no SELECT.
+        """
+        if not self.is_select:
+            raise InvalidRequestError("lazy_loaded_from belongs to a SELECT; this statement is another one")
         return self._load.get("lazy_loaded_from")
 
     @property
@@ -218,7 +237,10 @@ class ORMExecuteState:
 
     @property
     def load_options(self) -> LoadSettings:
-        """The settings of an ORM SELECT."""
+        """The settings of an ORM SELECT.
+
+        :raises InvalidRequestError: the statement is no SELECT.
+        """
         options, load = self.execution_options, self._load
         return LoadSettings(
             populate_existing=bool(options.get("populate_existing") or load.get("populate_existing")),
@@ -233,10 +255,10 @@ class ORMExecuteState:
     def update_delete_options(self) -> UpdateDeleteSettings:
         """The settings of an ORM UPDATE or DELETE.
 
-        :raises ArgumentError: the statement is neither.
+        :raises InvalidRequestError: the statement is neither.
         """
         if not (self.is_update or self.is_delete):
-            raise ArgumentError("update_delete_options belong to UPDATE and DELETE; this statement is another one")
+            raise InvalidRequestError("update_delete_options are for UPDATE and DELETE; this statement is another one")
         options = self.execution_options
         return UpdateDeleteSettings(
             synchronize_session=options.get("synchronize_session", "auto"),
@@ -248,7 +270,9 @@ class ORMExecuteState:
     @property
     def user_defined_options(self) -> list[Any]:
         """The ``UserDefinedOption`` objects among the statement's options."""
-        options = [*options_of(self.statement), *(self._load.get("options") or ())]
+        options = self._load.get("options")
+        if options is None:
+            options = options_of(self.statement)
         return [option for option in options if getattr(option, "is_user_defined", False)]
 
 
@@ -258,7 +282,7 @@ def _merged(before: Any, added: Any) -> Any:
         return added
     if isinstance(before, list):
         if not isinstance(added, list) or len(added) != len(before):
-            raise ArgumentError(
+            raise InvalidRequestError(
                 f"The statement has a list of {len(before)} sets of parameters; invoke_statement() can take "
                 "only a list of the same length in addition"
             )

@@ -362,6 +362,7 @@ class scoped_session(Generic[_S]):
     identity_map = _of_present_session("identity_map", settable=True)
     autoflush = _of_present_session("autoflush", settable=True)
     execution_options = _of_present_session("execution_options", settable=True)
+    binds = _of_present_session("binds")
     dirty = _of_present_session("dirty")
     deleted = _of_present_session("deleted")
     new = _of_present_session("new")

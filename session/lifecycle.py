@@ -8,7 +8,7 @@ flush reports back here what became of them.  Next on the way: ``snapshot.py``, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.exc import InvalidRequestError, SAWarning
@@ -52,7 +52,21 @@ class LifeCycle:
         """
         if _warn and self._warn_on_events:
             self._flush_warning("Session.add()")
-        self._save_or_update_state(instance_state(instance))
+        state = instance_state(instance)
+        if state.home is None and state.ident is None and not self._hears_of_coming():
+            cascading = state.manager.mapper.cascading.get("save-update")
+            if cascading is not None and not _reaches_others(state, instance, [prop.key for prop in cascading]):
+                self._autobegin_t()
+                self._insert_count += 1
+                state.insert_order = self._insert_count
+                state.home = self.identity_map
+                state.strong = self._new[state] = instance
+                return
+        self._save_or_update_state(state)
+
+    def _hears_of_coming(self) -> bool:
+        dispatch = self.dispatch
+        return bool(dispatch.before_attach or dispatch.after_attach or dispatch.transient_to_pending)
 
     def add_all(self, instances: Iterable[Any]) -> None:
         """Put many objects into the Session, as :meth:`add` does with each, in their order.
@@ -61,8 +75,7 @@ class LifeCycle:
         """
         if self._warn_on_events:
             self._flush_warning("Session.add_all()")
-        dispatch = self.dispatch
-        if dispatch.before_attach or dispatch.after_attach or dispatch.transient_to_pending:
+        if self._hears_of_coming():
             for instance in instances:
                 self._save_or_update_state(instance_state(instance))
             return
@@ -422,15 +435,13 @@ def _keys_that_cascade(mapper: Any) -> tuple[str, ...]:
     return tuple(prop.key for prop in mapper.relationships if prop.cascade.save_update)
 
 
-def _reaches_others(state: Any, instance: Any, keys: tuple[str, ...]) -> bool:
-    """True if a cascade from the object may find something, loaded or queued."""
-    if not keys:
-        return False
+def _reaches_others(state: Any, instance: Any, keys: Sequence[str]) -> bool:
+    """True if a cascade from the object may find something, loaded or queued; or it has been an orphan."""
     values = instance.__dict__
     for key in keys:
         if key in values:
             return True
-    return state.extras is not None and bool(state.peek("pending"))
+    return state.extras is not None and ("pending" in state.extras or "orphaned" in state.extras)
 
 
 def _identity_of(state: Any, values: dict[str, Any], keys: tuple[str, ...], alone: bool) -> Any:

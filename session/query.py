@@ -36,6 +36,9 @@ from session.query_clauses import QueryClauses, RowsOf
 
 __all__ = ["BulkChange", "Query"]
 
+_CONNECTION_ONLY = frozenset({"compiled_cache", "isolation_level"})
+"""Options that a statement itself cannot have."""
+
 LEGACY_LABELS = SelectLabelStyle.LABEL_STYLE_LEGACY_ORM
 
 
@@ -107,11 +110,13 @@ class Query(QueryClauses):
     def _result(self) -> Any:
         """Execute; one entity gives its objects, each once."""
         query = self._prepared()
-        result = query.session.execute(query._statement_to_run(), dict(query._params) or None)
+        result = query.session.execute(
+            query._statement_to_run(), dict(query._params) or None, execution_options=query._options
+        )
         single, entities = query._kind_of_rows()
         if single:
             result = result.scalars()
-        if entities and not query._select.get_execution_options().get("yield_per"):
+        if entities and not query._options.get("yield_per"):
             result = result.unique()
         return result
 
@@ -211,13 +216,12 @@ class Query(QueryClauses):
         present = self._clauses_present()
         if present:
             raise InvalidRequestError(f"Query.get() goes by primary key alone; this query has {present[0]} already")
-        settings = dict(self._select.get_execution_options())
+        settings = dict(self._options)
         has = clauses_of(self._select)
         return self.session.get(
             entity.mapper,
             ident,
             options=has.options,
-            populate_existing=bool(settings.pop("populate_existing", False)),
             with_for_update=has.for_update,
             execution_options=settings,
         )
@@ -230,9 +234,11 @@ class Query(QueryClauses):
         else:
             inner = query._select.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         counting = select(func.count(literal_column("*"))).select_from(inner.subquery())
-        counting = counting.execution_options(**query._select.get_execution_options())
         return query.session.execute(  # type: ignore[no-any-return]
-            counting, dict(query._params) or None, bind_arguments=query._bind_arguments()
+            counting,
+            dict(query._params) or None,
+            execution_options=query._options,
+            bind_arguments=query._bind_arguments(),
         ).scalar()
 
     def _bind_arguments(self) -> dict[str, Any]:
@@ -253,7 +259,14 @@ class Query(QueryClauses):
         made = query._select
         if query._label_style is not LEGACY_LABELS:
             made = made.set_label_style(query._label_style)
+        options = {name: value for name, value in query._options.items() if name not in _CONNECTION_ONLY}
+        if options:
+            made = made.execution_options(**options)
         return made.params(dict(query._params)) if query._params else made
+
+    def _statement_20(self, for_statement: bool = False, use_legacy_query_style: bool = True) -> Any:
+        """The statement, under the name by which extensions ask for it."""
+        return self.statement if for_statement else self._prepared()._statement_to_run()
 
     @property
     def selectable(self) -> Any:
@@ -378,9 +391,8 @@ class Query(QueryClauses):
         return made._copy(
             _rows_of=rows_of,
             _params=self._params,
-            _select=made._select.options(*has.options).execution_options(
-                **self._select.get_execution_options()
-            ),
+            _options=self._options,
+            _select=made._select.options(*has.options),
         )
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
@@ -447,7 +459,7 @@ class Query(QueryClauses):
         result = self.session.execute(
             statement,
             dict(self._params) or None,
-            execution_options={**self._select.get_execution_options(), "synchronize_session": synchronize_session},
+            execution_options={**self._options, "synchronize_session": synchronize_session},
         )
         change.result = result
         change.rowcount = result.rowcount

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoInspectionAvail
 from sqlalchemy.util import immutabledict
 
 from session.core.clauses import clauses_of
-from session.core.selects import annotations, from_objects
+from session.core.selects import from_objects, notes_of
 from session.core.sql import ClauseAdapter, coercions, deep_deannotate, entity_namespace_key, roles
 from session.mapping.entity_join import with_parent
 
@@ -29,6 +29,7 @@ class QueryClauses:
     _from_full: Any = None
     _joined: Any = None
     _params: Mapping[str, Any] = immutabledict()
+    _options: Mapping[str, Any] = immutabledict()
     _rows_of: Any = None
     _assertions_on = True
 
@@ -224,11 +225,11 @@ class QueryClauses:
 
     def execution_options(self: _Q, **kwargs: Any) -> _Q:
         """Add execution options: those of a connection, and ``yield_per``, ``populate_existing`` and the like."""
-        return self._copy(_select=self._select.execution_options(**kwargs))
+        return self._copy(_options=immutabledict({**self._options, **kwargs}))
 
     def get_execution_options(self) -> Mapping[str, Any]:
         """Give the execution options that were set."""
-        return self._select.get_execution_options()
+        return self._options
 
     def populate_existing(self: _Q) -> _Q:
         """Overwrite objects that the Session has already with what the rows say."""
@@ -298,7 +299,7 @@ class QueryClauses:
     @property
     def column_descriptions(self) -> list[dict[str, Any]]:
         """One dictionary per entity or column of the rows: ``name type aliased expr entity``."""
-        return self._select.column_descriptions
+        return list(self._select.column_descriptions)
 
     def _entity_zero(self) -> Any:
         """The inspection of the first mapped entity in the rows."""
@@ -348,7 +349,7 @@ def _inspected(thing: Any) -> Any:
 
 def _namespace_of(element: Any) -> Any:
     """Where the names of ``filter_by()`` are looked up for one column or entity of the rows."""
-    found = annotations(element).get("parententity")
+    found = notes_of(element).get("parententity")
     if found is not None:
         return found
     if getattr(element, "is_selectable", False):
@@ -364,8 +365,11 @@ def _joined_entity(target: Any) -> Any:
     if hasattr(target, "property") and hasattr(target, "parent"):
         narrowed = getattr(target, "_of_type", None)
         found = target.property.entity if narrowed is None else narrowed
-        return found if hasattr(found, "mapper") else _inspected(found) or found
-    return _inspected(target) or target
+        if hasattr(found, "mapper"):
+            return found
+        target = found
+    inspected = _inspected(target)
+    return target if inspected is None else inspected
 
 
 def _from_element(thing: Any) -> Any:

@@ -26,7 +26,8 @@ from session.flush import unitofwork
 from session.instrument.base import instance_state
 from session.lifecycle import LifeCycle
 from session.load import bulk
-from session.lookups import SessionLookups, all_sessions
+from session.lookups import SessionLookups
+from session.lookups import all_sessions as _sessions
 from session.query import Query
 from session.statements import Statements
 from session.transaction import SessionTransaction, SessionTransactionOrigin, check_managed
@@ -62,6 +63,26 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     :param execution_options: options for all statements; those of the statement win.
     :raises ArgumentError: a parameter has a value that it cannot have.
     """
+
+    # the verbs that are written down elsewhere
+    execute = Statements.execute
+    scalar = Statements.scalar
+    scalars = Statements.scalars
+    get = Statements.get
+    get_one = Statements.get_one
+    add = LifeCycle.add
+    add_all = LifeCycle.add_all
+    delete = LifeCycle.delete
+    delete_all = LifeCycle.delete_all
+    expunge = LifeCycle.expunge
+    expunge_all = LifeCycle.expunge_all
+    enable_relationship_loading = LifeCycle.enable_relationship_loading
+    expire = Expiry.expire
+    expire_all = Expiry.expire_all
+    refresh = Expiry.refresh
+    get_bind = Binds.get_bind
+    bind_mapper = Binds.bind_mapper
+    bind_table = Binds.bind_table
 
     def __init__(
         self,
@@ -102,7 +123,6 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._finished = False
         self._finish_on_close = close_resets_only is False
         self.bind = bind
-        self._binds = {}
         self._own_get_bind = type(self).get_bind is not Binds.get_bind
         self.autoflush = autoflush
         self.autobegin = autobegin
@@ -115,7 +135,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._info: dict[Any, Any] | None = dict(info) if info else None
         for key, value in (binds or {}).items():
             self._add_bind(key, value)
-        all_sessions[self.hash_key] = self
+        _sessions[self.hash_key] = self
 
     @property
     def info(self) -> dict[Any, Any]:
@@ -272,31 +292,6 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         if bind is None:
             bind = self.get_bind(**arguments)
         return self._connection_for_bind(bind, execution_options)
-
-    def connection_for(
-        self,
-        mapper: Any = None,
-        clause: Any = None,
-        state: Any = None,
-        bind_arguments: Mapping[str, Any] | None = None,
-    ) -> Connection:
-        """Give the connection for work on a mapper or statement: what flush and loading ask for."""
-        if bind_arguments:
-            arguments = dict(bind_arguments)
-            bind = arguments.pop("bind", None)
-            if mapper is not None:
-                arguments.setdefault("mapper", mapper)
-            if clause is not None:
-                arguments.setdefault("clause", clause)
-            if bind is None:
-                bind = self.get_bind(**arguments)
-        elif self.bind is not None and not self._binds and not self._own_get_bind:
-            bind = self.bind
-        elif clause is None:
-            bind = self.get_bind(mapper)
-        else:
-            bind = self.get_bind(mapper, clause=clause)
-        return self._connection_for_bind(bind)
 
     def _connection_for_bind(
         self, bind: Engine | Connection, execution_options: Mapping[str, Any] | None = None

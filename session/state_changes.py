@@ -8,8 +8,7 @@ refused and finds everything as it was.  Next on the way: ``transaction.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from enum import Enum
 from functools import wraps
 from typing import Any, Final, NoReturn, TypeVar
@@ -26,10 +25,10 @@ class _Wildcard(Enum):
     SAME = 1
 
 
-ANY_STATE: Final = _Wildcard.ANY
+ANY_STATE: Final[Any] = _Wildcard.ANY
 """As a start: every state will do."""
 
-SAME_STATE: Final = _Wildcard.SAME
+SAME_STATE: Final[Any] = _Wildcard.SAME
 """As an end: the state in which the method was called."""
 
 
@@ -58,18 +57,12 @@ class Guarded:
                 code="isce",
             )
 
-    @contextmanager
-    def _announce(self, end: Any) -> Iterator[None]:
-        """Allow one guarded method that ends in ``end`` to run inside of the running one."""
-        before = self._announced
+    def _announce(self, end: Any) -> None:
+        """Allow guarded methods that end in ``end`` to run inside of the running one, from here to its end."""
         self._announced = end
-        try:
-            yield
-        finally:
-            self._announced = before
 
 
-def moves(starts: Collection[Any] | _Wildcard, end: Any) -> Callable[[_F], _F]:
+def moves(starts: Collection[Any], end: Any) -> Callable[[_F], _F]:
     """Guard a method: it may start in one of ``starts``, and has to end in ``end``.
 
     :param starts: states, or ``ANY_STATE``.

@@ -7,7 +7,7 @@ into the identity map first, and on a hit needs nothing else.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import inspect
@@ -38,7 +38,7 @@ class Statements:
     dispatch: Any
     execution_options: Mapping[str, Any]
     _autoflush: Callable[[], None]
-    _remove_newly_deleted: Callable[[Sequence[Any]], None]
+    _remove_newly_deleted: Callable[[Iterable[Any]], None]
     connection_for: Callable[..., Connection]
 
     # -- statements ----------------------------------------------------------------------------
@@ -124,19 +124,22 @@ class Statements:
         if listeners is None:
             listeners = self.dispatch.do_orm_execute
         if listeners:
-            arguments = dict(bind_arguments) if bind_arguments else {}
             subject = subject_of(statement)
-            if subject is not None:
-                arguments.setdefault("mapper", subject.mapper)
-            arguments.setdefault("clause", statement)
+            shown = {"clause": statement} if subject is None else {"clause": statement, "mapper": subject.mapper}
+            arguments = {**shown, **(bind_arguments or {})}
             execution = ORMExecuteState(self, statement, params, execution_options, arguments, list(listeners))  # type: ignore[arg-type]
             result = execution.run()
             if result is not None:
                 return result
-            if arguments.get("clause") is statement:
-                del arguments["clause"]
             statement, params = execution.statement, execution.parameters
-            execution_options, bind_arguments = execution.local_execution_options, execution.bind_arguments
+            execution_options = execution.local_execution_options
+            # what was only shown to the listeners is no wish of the user's, also not for the loads that follow
+            given = bind_arguments or {}
+            bind_arguments = {
+                name: value
+                for name, value in execution.bind_arguments.items()
+                if name in given or shown.get(name) is not value
+            }
         return execute_statement(self, statement, params, execution_options, bind_arguments)
 
     # -- by primary key ------------------------------------------------------------------------
@@ -147,7 +150,7 @@ class Statements:
         ident: Any,
         *,
         options: Sequence[Any] | None = None,
-        populate_existing: bool = False,
+        populate_existing: bool | None = None,
         with_for_update: Any = None,
         identity_token: Any = None,
         execution_options: Mapping[str, Any] = NO_OPTIONS,
@@ -162,7 +165,8 @@ class Statements:
         :param ident: the value of the primary key; for a key of several columns a tuple in their order, or a
             dictionary by attribute name.
         :param options: loader options for the SELECT.
-        :param populate_existing: load the row in any case, and overwrite what the object has.
+        :param populate_existing: load the row in any case, and overwrite what the object has; wins over the
+            execution option of that name.
         :param with_for_update: lock the row: ``True``, or keywords for ``Select.with_for_update()``.
         :param identity_token: the token of the identity key, where sharding uses one.
         :param execution_options: options for the SELECT.
@@ -170,6 +174,10 @@ class Statements:
         :raises InvalidRequestError: ``ident`` has not as many values as the key has columns.
         :raises ArgumentError: ``entity`` is not mapped.
         """
+        if not (populate_existing or execution_options) and with_for_update is None and identity_token is None:
+            found = self.identity_map.present(entity, ident)
+            if found is not None:
+                return found
         try:
             mapper = entity.__dict__[CLASS_MANAGER].mapper
         except (AttributeError, KeyError):
@@ -179,18 +187,24 @@ class Statements:
             ident = _raw_key(mapper, ident)
             if ident is None:
                 return None
-        if not populate_existing and execution_options:
+        if populate_existing is not None:
+            execution_options = {**execution_options, "populate_existing": populate_existing}
+        elif execution_options:
             populate_existing = bool(execution_options.get("populate_existing", False))
-        if not populate_existing and with_for_update is None:
+        if not populate_existing and (with_for_update is None or with_for_update is False):
             if identity_token is None and execution_options:
                 identity_token = execution_options.get("identity_token")
             shelf = self.identity_map.shelves.get((mapper.identity_class, identity_token))
             state = None if shelf is None else shelf.get(ident)
             obj = None if state is None else state()
-            if obj is not None:
+            if state is not None and obj is not None:
                 if state.manager.mapper is not mapper and not isinstance(obj, mapper.class_):
                     return None
-                return self._still_there(state, obj) if state.expired else obj
+                if state.expired:
+                    return self._still_there(state, obj)
+                if not mapper.composite_key and type(obj) is entity:
+                    self.identity_map.remember(entity, mapper.identity_class)
+                return obj
         elif with_for_update == {}:
             raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
         if execution_options.get("autoflush", True):
@@ -202,7 +216,7 @@ class Statements:
             mapper,
             ident if mapper.composite_key else (ident,),
             options=options or (),
-            populate_existing=populate_existing,
+            populate_existing=bool(populate_existing),
             with_for_update=with_for_update,
             identity_token=identity_token,
             execution_options=execution_options,
@@ -215,7 +229,7 @@ class Statements:
         ident: Any,
         *,
         options: Sequence[Any] | None = None,
-        populate_existing: bool = False,
+        populate_existing: bool | None = None,
         with_for_update: Any = None,
         identity_token: Any = None,
         execution_options: Mapping[str, Any] = NO_OPTIONS,

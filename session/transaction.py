@@ -105,11 +105,11 @@ class SessionTransaction(Guarded):
             if nested and not session._flushing:
                 session.flush()
             self.snapshot = Snapshot(whole=parent is None)
-            self._connections: dict[Any, _Enlisted] = {}
         else:
             assert parent is not None
             self.snapshot = parent.snapshot
-            self._connections = parent._connections
+        self._connections: dict[Any, _Enlisted] = {}
+        self._get_bind = session.get_bind
         session._transaction = self
         if session.dispatch.after_transaction_create:
             session.dispatch.after_transaction_create(session, self)
@@ -193,6 +193,28 @@ class SessionTransaction(Guarded):
             self._refuse("connection")
         return self._connection_for_bind(self.session.get_bind(bindkey, **bind_arguments), execution_options)
 
+    @property
+    def connections(self) -> frozenset[Connection]:
+        """The connections that take part in this transaction so far."""
+        if not self._boundary and self._parent is not None:
+            return self._parent.connections
+        return frozenset(enlisted.connection for enlisted in self._enlisted)
+
+    def bound_connection(self, bindkey: Any = None) -> Connection:
+        """Give the connection that takes part for a mapper, or for the Session's own bind; none is made.
+
+        :param bindkey: a mapper or mapped class that decides on the bind.
+        :raises InvalidRequestError: no SQL has run there yet in this transaction.
+        :raises UnboundExecutionError: no bind could be found.
+        """
+        if not self._boundary and self._parent is not None:
+            return self._parent.bound_connection(bindkey)
+        bind = self._get_bind(bindkey)
+        enlisted = self._connections.get(bind)
+        if enlisted is None:
+            raise InvalidRequestError(f"This transaction has not acquired a connection of {bind!r} yet")
+        return enlisted.connection
+
     def _begin(self, nested: bool = False) -> SessionTransaction:
         self._require("begin", ACTIVE)
         origin = SessionTransactionOrigin.BEGIN_NESTED if nested else SessionTransactionOrigin.SUBTRANSACTION
@@ -225,6 +247,7 @@ class SessionTransaction(Guarded):
     def _enlist(self, bind: Any, outer: Connection | None, execution_options: Any) -> Connection:
         self._state = PROVISIONING_CONNECTION
         opened: Connection | None = None
+        session_options = self.session.execution_options
         try:
             if outer is not None:
                 connection = outer
@@ -238,7 +261,9 @@ class SessionTransaction(Guarded):
                 opened = connection = bind.connect()
             if execution_options and outer is None:
                 connection = connection.execution_options(**execution_options)
-            transaction, ours_to_end = self._join(connection)
+            if opened is not None and session_options:
+                connection = connection.execution_options(**session_options)
+            transaction, ours_to_end = self._join(connection, opened is not None)
         except BaseException:
             if opened is not None:
                 opened.close()
@@ -250,13 +275,16 @@ class SessionTransaction(Guarded):
         self._connections[bind] = self._connections[connection] = self._connections[connection.engine] = enlisted
         return connection
 
-    def _join(self, connection: Connection) -> tuple[Any, bool]:
+    def _join(self, connection: Connection, opened: bool) -> tuple[Any, bool]:
         """Begin on a connection what this transaction needs.
 
         :return: the Core transaction, and whether its end is this transaction's business.
         """
         if self.nested:
             return connection.begin_nested(), True
+        if opened and connection.in_transaction():
+            # begun by a listener of the engine
+            return connection.get_transaction(), True
         if connection.in_transaction():
             mode = self.session.join_transaction_mode
             inside_savepoint = connection.in_nested_transaction()
@@ -334,8 +362,8 @@ class SessionTransaction(Guarded):
             if session.dispatch.after_commit:
                 session.dispatch.after_commit(session)
             self._keep_changes()
-        with self._announce(CLOSED):
-            self.close()
+        self._announce(CLOSED)
+        self.close()
 
     def _keep_changes(self) -> None:
         session = self.session
@@ -374,8 +402,8 @@ class SessionTransaction(Guarded):
                 stacklevel=3,
             )
             boundary.snapshot.restore(session)
-        with self._announce(CLOSED):
-            self.close()
+        self._announce(CLOSED)
+        self.close()
         if parent is not None and _cause is not None:
             parent._cause = _cause
         if failure is not None:
@@ -422,7 +450,6 @@ class SessionTransaction(Guarded):
         if session.dispatch.after_transaction_end:
             session.dispatch.after_transaction_end(session, self)
         self.session = None  # type: ignore[assignment]
-        self._connections = {}
 
     def _release(self, invalidate: bool) -> None:
         for connection, transaction, ours_to_end, ours_to_close in self._enlisted:

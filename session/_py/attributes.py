@@ -629,6 +629,7 @@ class CollectionAttribute(AttributeImpl):
     ) -> None:
         super().__init__(class_, key, manager, dispatch, **options)
         self.factory = factory
+        self.duplicates = False
         self.adapt = adapt
 
     # -- the collection itself ---------------------------------------------------------------

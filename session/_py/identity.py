@@ -22,6 +22,7 @@ from session.constants import INSTANCE_STATE
 __all__ = ["IdentityMap"]
 
 _session_ids = count(1)
+_PLAIN_KEYS = frozenset((int, str))
 
 
 def _no_session() -> None:
@@ -36,13 +37,15 @@ class IdentityMap:
     :param session: the owner, held weakly; ``None`` for a map without one.
     """
 
-    __slots__ = ("__weakref__", "modified", "session", "session_id", "shelves")
+    __slots__ = ("__weakref__", "by_class", "modified", "session", "session_id", "shelves")
 
     def __init__(self, session: Any = None) -> None:
         self.session: Callable[[], Any] = _no_session if session is None else ref(session)
         self.session_id: int = next(_session_ids)
         self.shelves: dict[tuple[Any, Any], dict[Any, Any]] = {}
         self.modified: dict[Any, None] = {}
+        #: shelves of the classes with one key column that were asked for by :meth:`remember`
+        self.by_class: dict[Any, dict[Any, Any]] = {}
 
     # -- by class and raw identity -----------------------------------------------------------
 
@@ -62,6 +65,27 @@ class IdentityMap:
             return None
         state = shelf.get(ident)
         return None if state is None else state()
+
+    def remember(self, class_: type[Any], identity_class: type[Any]) -> None:
+        """Let :meth:`present` answer for a class that has one key column."""
+        self.by_class[class_] = self.shelf(identity_class)
+
+    def present(self, class_: Any, ident: Any) -> Any:
+        """Give the object with that key if it can be had without any further question.
+
+        :return: the object; ``None`` if it is not here, is expired, is of a subclass, or the key
+            is of a type that has to be looked at more closely.
+        """
+        if type(ident) not in _PLAIN_KEYS:
+            return None
+        shelf = self.by_class.get(class_)
+        if shelf is None:
+            return None
+        state = shelf.get(ident)
+        if state is None or state.expired:
+            return None
+        obj = state()
+        return obj if type(obj) is class_ else None
 
     def shelf_of(self, state: Any) -> dict[Any, Any]:
         return self.shelf(state.manager.identity_class, state.identity_token)
@@ -210,12 +234,13 @@ class IdentityMap:
 
     def clear(self) -> list[Any]:
         """Detach every state and forget all; give the states that were held."""
-        states = [state for shelf in self.shelves.values() for state in list(shelf.values())]
+        states = [state for shelf in list(self.shelves.values()) for state in list(shelf.values())]
         for state in states:
             state.shelf = None
             state.home = None
             state.strong = None
         self.shelves.clear()
+        self.by_class.clear()
         self.modified.clear()
         return states
 

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy.exc import SAWarning
 from sqlalchemy.util import warn
 
 from session.constants import INSTANCE_STATE
@@ -211,7 +210,7 @@ class RowLoader:
         watched = context.watches_new
         options = context.carried_options
         created: list[Any] = []
-        refreshed: list[tuple[Any, Iterable[str] | None]] = []
+        refreshed: list[tuple[Any, Any]] = []
         objects: list[Any] = []
         for row, ident in zip(rows, self.idents(rows), strict=False):
             state = shelf.get(ident)
@@ -268,8 +267,8 @@ class RowLoader:
             context.later(self.post, objects)
         if created:
             announce(context, created, load_event, watched)
-        for state, filled in refreshed:
-            refresh_event(state, context, filled)
+        for state, keys in refreshed:
+            refresh_event(state, context, keys)
         return objects
 
     def overwrite(self, context: Any, state: Any, dict_: dict[str, Any], row: Sequence[Any]) -> None:
@@ -342,22 +341,24 @@ class PolymorphicLoader:
 
     def load(self, context: Any, rows: Rows) -> list[Any]:
         """Give the objects of a chunk of rows, each of its own class."""
-        groups: dict[int, tuple[RowLoader, list[int], list[Any]]] = {}
         position, processor, loaders = self.position, self.processor, self.loaders
+        raw = {row[position] for row in rows}
+        if len(raw) == 1:
+            value = raw.pop()
+            if processor is not None:
+                value = processor(value)
+            return (loaders.get(value) or self.unknown(value, rows[0])).load(context, rows)
+        groups: dict[int, tuple[RowLoader, list[int], list[Any]]] = {}
         for index, row in enumerate(rows):
             value = row[position]
             if processor is not None:
                 value = processor(value)
-            loader = loaders.get(value)
-            if loader is None:
-                loader = self.unknown(value, row)
+            loader = loaders.get(value) or self.unknown(value, row)
             group = groups.get(id(loader))
             if group is None:
                 group = groups[id(loader)] = (loader, [], [])
             group[1].append(index)
             group[2].append(row)
-        if len(groups) == 1:
-            return loader.load(context, rows)  # pyright: ignore
         objects: list[Any] = [None] * len(rows)
         for loader, indexes, chosen in groups.values():
             for index, obj in zip(indexes, loader.load(context, chosen), strict=False):
@@ -414,8 +415,7 @@ class ScalarPairing(_Pairing):
                     seen[number] = None
                     warn(
                         f"{type(parent).__name__}.{key} holds one object (uselist=False), but its eager load returned "
-                        "several rows; the first was kept. Make the relationship a collection, or its join unique.",
-                        SAWarning,
+                        "several rows; the first was kept. Make the relationship a collection, or its join unique."
                     )
                 continue
             if key in dict_ or changed(dict_, key):

@@ -113,6 +113,9 @@ class InstanceState(ref[Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return (self.manager.restore_state, self.manager.dump_state(self))
 
+    def __copy__(self) -> InstanceState:
+        return self
+
     # -- what it belongs to ------------------------------------------------------------------
 
     def obj(self) -> Any:
@@ -341,7 +344,8 @@ class InstanceState(ref[Any]):
         self.strong = obj
         if self.shelf is not None:
             home.modified[self] = None
-        session._autobegin_for_change()
+        if session._transaction is None:
+            session._autobegin_for_change()
 
     def _leave_modified(self) -> None:
         self.modified = False

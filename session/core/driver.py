@@ -87,6 +87,39 @@ class Driver:
         cursor.close()
         return rows  # type: ignore[no-any-return]
 
+    def batches(
+        self, plan: Plan, size: int, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
+    ) -> Iterator[list[Any]]:
+        """Run a plan and give all its rows, a batch at a time: raw rows are gone before more are made.
+
+        Unlike :meth:`chunks` this asks for no server-side cursor; take all batches at once.
+
+        :param size: rows in a batch.
+        """
+        if self.watched:
+            yield self.rows(plan, given, extracted)
+            return
+        sql, parameters = self._bound(plan, given, extracted)
+        cursor = self._cursor()
+        try:
+            try:
+                cursor.execute(sql, parameters)
+                if plan.processors is None:
+                    plan.describe(cursor.description)
+                rows = cursor.fetchmany(size)
+            except BaseException as error:
+                self._failed(error, sql, parameters, cursor)
+            while rows:
+                yield rows
+                if len(rows) < size:
+                    return
+                try:
+                    rows = cursor.fetchmany(size)
+                except BaseException as error:
+                    self._failed(error, sql, parameters, cursor)
+        finally:
+            cursor.close()
+
     def chunks(
         self, plan: Plan, size: int, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
     ) -> Iterator[list[Any]]:
@@ -100,13 +133,12 @@ class Driver:
             immutabledict({"stream_results": True, "max_row_buffer": size, "yield_per": size}),
         )
         try:
-            strategy = result.cursor_strategy
-            rows = strategy.fetchmany(result, result.cursor, size)
             if plan.processors is None:
                 plan.describe(result.cursor.description)
+            rows = result.cursor_strategy.fetchmany(result, result.cursor, size)
             while rows:
                 yield list(rows)
-                rows = strategy.fetchmany(result, result.cursor, size)
+                rows = result.cursor_strategy.fetchmany(result, result.cursor, size)
         finally:
             result.close()
 

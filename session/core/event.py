@@ -8,7 +8,7 @@ from sqlalchemy.event import _legacy_signature as legacy_signature
 from sqlalchemy.event.base import _registrars
 from sqlalchemy.event.registry import _EventKey as EventKey
 
-__all__ = ["EventKey", "legacy_signature", "listen_elsewhere"]
+__all__ = ["EventKey", "hand_down", "legacy_signature", "listen_elsewhere", "of_class"]
 
 
 def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]) -> None:
@@ -26,3 +26,16 @@ def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]
         target = other._accept_with(event_key.target, event_key.identifier)
         if target is not None:
             EventKey(event_key.target, event_key.identifier, event_key.fn, target).listen(**keywords)
+
+
+def of_class(cls: Any) -> Any:
+    """Return the dispatch through which listeners on a class itself are called.
+
+    :param cls: a class that is a target of events.
+    """
+    return cls.dispatch._for_class(cls)
+
+
+def hand_down(listened: Any, heir: Any) -> None:
+    """Give ``heir`` the listeners of ``listened`` that propagate."""
+    heir.dispatch._update(listened.dispatch)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql import coercions, roles
-from sqlalchemy.sql.base import Executable, Generative
+from sqlalchemy.sql.base import CompileState, ExecutableStatement, Generative
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.visitors import InternalTraversal
+
+from session.constants import PLUGIN
 
 __all__ = ["FromStatement"]
 
 
-class FromStatement(Generative, Executable, ClauseElement, roles.ReturnsRowsRole):
+class FromStatement(Generative, ExecutableStatement, ClauseElement, roles.ReturnsRowsRole):
     """A statement whose rows are taken for the columns of entities.
 
     :param entities: the coerced elements of the columns clause.
@@ -28,16 +31,28 @@ class FromStatement(Generative, Executable, ClauseElement, roles.ReturnsRowsRole
     _traverse_internals = [
         ("_raw_columns", InternalTraversal.dp_clauseelement_list),
         ("element", InternalTraversal.dp_clauseelement),
-        *Executable._executable_traverse_internals,
+        *ExecutableStatement._executable_traverse_internals,
     ]
 
     def __init__(self, entities: list[Any], element: Any, marks: Mapping[str, Any]) -> None:
         self._raw_columns = entities
+        if not isinstance(element, ClauseElement) and not hasattr(element, "__clause_element__"):
+            raise ArgumentError(f"from_statement() needs a statement, not {element!r}; wrap textual SQL in text()")
         self.element = coercions.expect(roles.ReturnsRowsRole, element)
-        self._propagate_attrs = marks  # type: ignore[assignment]
+        self._propagate_attrs = marks
         self.is_dml = getattr(self.element, "is_dml", False)
         self.is_select = not self.is_dml
         self.is_text = getattr(self.element, "is_text", False)
+
+    @property
+    def given_params(self) -> Mapping[str, Any]:
+        """The values of ``params()``."""
+        return self._params
+
+    @property
+    def column_descriptions(self) -> list[dict[str, Any]]:
+        """What the statement selects; see ``Select.column_descriptions``."""
+        return CompileState.plugins[PLUGIN, "select"].get_column_descriptions(self)  # type: ignore[attr-defined,no-any-return]
 
     @property
     def raw_columns(self) -> list[Any]:
@@ -45,10 +60,9 @@ class FromStatement(Generative, Executable, ClauseElement, roles.ReturnsRowsRole
         return self._raw_columns
 
     def _compiler_dispatch(self, visitor: Any, **keywords: Any) -> Any:
+        if getattr(visitor, "_collect_params", False):
+            visitor._add_to_params(self)
         return self.element._compiler_dispatch(visitor, **keywords)
-
-    def _compiler(self, dialect: Any, **keywords: Any) -> Any:
-        return self.element._compiler(dialect, **keywords)
 
     @property
     def _all_selected_columns(self) -> Any:

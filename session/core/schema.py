@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import types as sqltypes
 from sqlalchemy.schema import Column
+from sqlalchemy.sql.elements import Label
 from sqlalchemy.sql.schema import SchemaConst
 from sqlalchemy.types import NullType, TypeEngine
 
@@ -18,8 +19,12 @@ __all__ = [
     "columns_with",
     "copy_item",
     "has_type",
+    "instance_of",
+    "is_omitted",
     "merge_into",
+    "name_label",
     "nullable_given",
+    "refers_to_loose_column",
     "set_type",
     "type_for",
 ]
@@ -84,3 +89,30 @@ def type_for(found: Any, python_type: Any, key: Any, flattened: Any) -> Any:
 def columns_with(names: Any) -> list[Any]:
     """Return names and columns of an argument that takes either, the columns as columns."""
     return [getattr(name, "__clause_element__", lambda name=name: name)() for name in names]
+
+
+def name_label(label: Any, key: str) -> None:
+    """Have a labelled expression be known under an attribute's name in subqueries.
+
+    :param label: the label of one mapped attribute; a plain column is left as it is.
+    """
+    if isinstance(label, Label):
+        label.key = label._tq_key_label = key
+
+
+def refers_to_loose_column(column: Column[Any]) -> bool:
+    """Tell whether a foreign key of the column was given a column object that belongs to no table."""
+    return any(
+        isinstance(target := key._colspec, Column) and getattr(target, "table", None) is None
+        for key in column.foreign_keys
+    )
+
+
+def instance_of(type_: Any) -> Any:
+    """Return an object of a SQL type that is given as a class or as an object."""
+    return sqltypes.to_instance(type_)
+
+
+def is_omitted(column: Any) -> bool:
+    """Tell whether a column, a sentinel of inserts for example, stays out of statements."""
+    return bool(getattr(column, "_omit_from_statements", False))

@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 from sqlalchemy.sql import util as sql_util
 from sqlalchemy.sql.base import WriteableColumnCollection
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.selectable import FromGrouping, Join
+from sqlalchemy.sql.selectable import FromGrouping, Join, TableClause
 
 __all__ = [
     "column_collection",
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def tables_of(selectable: ClauseElement) -> list[Any]:
-    """Return the tables, aliases and subqueries that a selectable joins, in the order of its text."""
+    """Return the tables that a selectable reads, in the order of its text."""
     found: list[Any] = []
     waiting = [selectable]
     while waiting:
@@ -31,9 +31,11 @@ def tables_of(selectable: ClauseElement) -> list[Any]:
             waiting += [one.right, one.left]
         elif isinstance(one, FromGrouping):
             waiting.append(one.element)
-        elif one not in found:
+        elif isinstance(one, TableClause):
             found.append(one)
-    return found
+        else:  # an alias, a subquery: what it reads
+            found += sql_util.find_tables(one)
+    return list(dict.fromkeys(found))
 
 
 def join_condition(left: Any, right: Any) -> Any:

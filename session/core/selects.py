@@ -13,9 +13,24 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.sql import dml, util, visitors
 from sqlalchemy.sql.base import CompileState
-from sqlalchemy.sql.elements import BindParameter, ColumnClause, _label_reference, _textual_label_reference
+from sqlalchemy.sql.elements import (
+    BindParameter,
+    ColumnClause,
+    ColumnElement,
+    Null,
+    _label_reference,
+    _textual_label_reference,
+)
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import FromClause, Join, Select, SelectBase, SelectLabelStyle, SelectState
+from sqlalchemy.sql.selectable import (
+    CompoundSelectState,
+    FromClause,
+    Join,
+    Select,
+    SelectBase,
+    SelectLabelStyle,
+    SelectState,
+)
 from sqlalchemy.util import immutabledict
 
 from session.constants import PLUGIN
@@ -29,7 +44,6 @@ __all__ = [
     "SelectParts",
     "SelectState",
     "UpdateState",
-    "annotations",
     "belongs_to",
     "bind_sources",
     "cache_key_of",
@@ -43,6 +57,7 @@ __all__ = [
     "joinable_sides",
     "matching_sides",
     "naming_convention",
+    "notes_of",
     "options_of",
     "order_columns",
     "plain",
@@ -87,6 +102,8 @@ class SelectParts:
     options: tuple[Any, ...]
     order_by: tuple[Any, ...]
     group_by: tuple[Any, ...]
+    having: tuple[Any, ...]
+    distinct_on: tuple[Any, ...]
     correlate: tuple[Any, ...]
     correlate_except: tuple[Any, ...] | None
     limited: bool
@@ -113,6 +130,8 @@ def read(statement: Any) -> SelectParts:
         options=options_of(statement),
         order_by=statement._order_by_clauses,
         group_by=statement._group_by_clauses,
+        having=statement._having_criteria,
+        distinct_on=statement._distinct_on,
         correlate=statement._correlate,
         correlate_except=statement._correlate_except,
         limited=statement._has_row_limiting_clause,
@@ -139,6 +158,9 @@ _FIELDS = {
     "froms": "_from_obj",
     "where": "_where_criteria",
     "order_by": "_order_by_clauses",
+    "group_by": "_group_by_clauses",
+    "having": "_having_criteria",
+    "distinct_on": "_distinct_on",
     "correlate": "_correlate",
     "correlate_except": "_correlate_except",
 }
@@ -147,7 +169,7 @@ _FIELDS = {
 def rebuild(statement: Select[Any], **parts: Any) -> Select[Any]:
     """Copy a ``Select`` as a plain one: joins and options resolved, the given parts put in place.
 
-    :param parts: ``columns``, ``froms``, ``where``, ``order_by``, ``correlate``, ``correlate_except``.
+    :param parts: by the names of :class:`SelectParts`.
     """
     made = statement._generate()
     made._setup_joins = ()
@@ -178,10 +200,10 @@ def subject_of(statement: Any) -> Any:
 def is_ours(statement: Any) -> bool:
     """Tell whether this package translates the statement."""
     marks = getattr(statement, "_propagate_attrs", None)
-    return bool(marks) and marks.get("compile_state_plugin") == PLUGIN
+    return marks is not None and marks.get("compile_state_plugin") == PLUGIN
 
 
-def annotations(element: Any) -> Mapping[str, Any]:
+def notes_of(element: Any) -> Mapping[str, Any]:
     """Give what is annotated on an element."""
     return getattr(element, "_annotations", EMPTY)
 
@@ -221,7 +243,7 @@ def naming_convention(label_style: Any) -> Callable[[Any], str | None]:
 
 def surface(element: Any) -> Iterator[Any]:
     """Yield a FROM element and what its joins consist of."""
-    return iter(util.surface_selectables(element))
+    return iter(util.surface_selectables(element))  # type: ignore[no-untyped-call]
 
 
 def matching_sides(clauses: Sequence[Any], left: Any) -> list[int]:
@@ -273,14 +295,15 @@ def belongs_to(expression: Any, selectables: set[Any]) -> bool:
 def order_columns(columns: Sequence[Any], order_by: Sequence[Any]) -> list[Any]:
     """List the expressions of an ORDER BY that are not among the columns."""
     order_by = [each for each in order_by if not _is_text_label(each)]
-    return util.expand_column_list_from_order_by(list(columns), order_by)  # type: ignore[no-any-return]
+    found: list[Any] = util.expand_column_list_from_order_by(list(columns), order_by)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _is_text_label(element: Any) -> bool:
     return any(isinstance(each, _textual_label_reference) for each in visitors.iterate(element))
 
 
-def replace_labels(element: Any, columns: Any) -> Any:
+def replace_labels(element: ColumnElement[Any], columns: Any) -> Any:
     """Resolve references to labels in an ORDER BY element.
 
     :param columns: where names that are given as text are looked up.
@@ -293,7 +316,7 @@ def replace_labels(element: Any, columns: Any) -> Any:
             return columns.get(each.element)
         return None
 
-    return visitors.replacement_traverse(element, {}, replace)
+    return visitors.replacement_traverse(element, {}, replace)  # type: ignore[call-overload]
 
 
 def silence_labels(selectable: Any) -> None:
@@ -388,6 +411,18 @@ def has_values(statement: Any) -> bool:
     return bool(statement._values or statement._multi_values or getattr(statement, "_select_names", None))
 
 
+def has_ordered_values(statement: Any) -> bool:
+    """Tell whether an UPDATE was given its values in an order of their own."""
+    return bool(statement._maintain_values_ordering)
+
+
+def named_parameters(statement: Any) -> frozenset[str]:
+    """Give the names of the ``bindparam()`` parameters of a statement."""
+    return frozenset(
+        each.key for each in visitors.iterate(statement) if isinstance(each, BindParameter) and not each.unique
+    )
+
+
 def has_other_tables(statement: Any) -> bool:
     """Tell whether an UPDATE or DELETE mentions more tables than the one that it changes."""
     own = set(surface(statement.table))
@@ -465,3 +500,53 @@ def surface_expressions(element: Any) -> Iterator[Any]:
             yield each
             below.extend(each.get_children())
         level = below
+
+
+def raw_columns_of(statement: Any) -> Sequence[Any]:
+    """Give the raw elements of a columns clause."""
+    found: Sequence[Any] = statement._raw_columns
+    return found
+
+
+def is_null(element: Any) -> bool:
+    """Tell whether an expression is NULL, under a label or not."""
+    return isinstance(getattr(element, "element", element), Null)
+
+
+def adapt_entities(element: ColumnElement[Any], adapters: Mapping[Any, Callable[[Any], Any]]) -> Any:
+    """Express columns by what their entities are selected from.
+
+    :param adapters: by entity, the function that translates its columns.
+    """
+
+    def replace(each: Any, **keywords: Any) -> Any:
+        if not isinstance(each, ColumnElement):
+            return None
+        adapter = adapters.get(each._annotations.get("parententity"))
+        if adapter is None:
+            return None
+        made = adapter(plain(each))
+        key = each._annotations.get("proxy_key")
+        return made if key is None else made._annotate({"proxy_key": key})
+
+    return visitors.replacement_traverse(element, {}, replace)  # type: ignore[call-overload]
+
+
+def is_star(element: Any) -> bool:
+    """Tell whether an element of a columns clause is ``*``."""
+    return isinstance(element, ColumnClause) and element.is_literal and element.name == "*"
+
+
+def has_insert_extension(statement: Any) -> bool:
+    """Tell whether an INSERT has a clause after its values, such as ON CONFLICT."""
+    return getattr(statement, "_post_values_clause", None) is not None
+
+
+def leftmost(element: Any) -> Any:
+    """Give the FROM element at the left end of joins."""
+    while isinstance(element, Join):
+        element = element.left
+    return element
+
+
+CompoundState: Any = CompoundSelectState

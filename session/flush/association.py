@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection
 
 from session._accel import gather
 from session.constants import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
-from session.core import capabilities
 from session.core.driver import driver_for
 from session.flush import sync
 from session.flush.dependency import LOAD, LOADED, Dependency, Task
@@ -37,6 +36,8 @@ class ManyToMany(Dependency):
         near = sync.pairs_of(prop, prop.synchronize_pairs, self.parent, None)
         self.near_names = [pair.target.key for pair in near]
         self.far_names = [pair.target.key for pair in self.far_pairs]
+        position = {column.key: number for number, column in enumerate(self.secondary.c)}
+        self.names = sorted({*self.near_names, *self.far_names}, key=position.__getitem__)
         self._statements: dict[tuple[str, tuple[str, ...]], Prepared] = {}
         return near
 
@@ -105,14 +106,15 @@ class ManyToMany(Dependency):
         self, uow: Any, state: Any, child: Any, rows: list[Row], operation: str, before: bool = False
     ) -> None:
         self.check_class(child)
-        if not uow.session._contains_state(child) and not child._deleted:
-            uow.warn_of_stranger(child, operation, self.prop)
+        if not uow.session._contains_state(child):
+            if not child._deleted:
+                uow.warn_of_stranger(child, operation, self.prop)
             return
-        row: Row = {}
+        found: Row = {}
         read = sync.values_before if before else sync.values_now
-        read(self.pairs, state, row, self.near_names)
-        read(self.far_pairs, child, row, self.far_names)
-        rows.append(row)
+        read(self.pairs, state, found, self.near_names)
+        read(self.far_pairs, child, found, self.far_names)
+        rows.append({name: found[name] for name in self.names})
 
     def _collect_move(self, state: Any, child: Any, rows: list[Row]) -> None:
         """A row whose object has got another primary key: new values, then the old ones to find it by."""
@@ -152,14 +154,13 @@ class ManyToMany(Dependency):
         prepared = self._prepared(verb, criteria, names)
         order = [*names, *criteria]
         plan, arranged = prepared.arrange(connection, [tuple([row[name] for name in order]) for row in rows])
-        can = capabilities.of(connection.dialect)
         driver = driver_for(connection)
         if len(arranged) == 1:
             matched = driver.execute_each(plan, arranged)[0].rowcount
-            known = can.sane_rowcount
+            known = connection.dialect.supports_sane_rowcount
         else:
             matched = driver.executemany(plan, arranged)
-            known = can.sane_multi_rowcount
+            known = connection.dialect.supports_sane_multi_rowcount
         if known:
             check_row_count(verb, self.secondary, len(rows), matched)
 

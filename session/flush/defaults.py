@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-__all__ = ["DefaultContext", "execute_default", "is_made_by_database", "python_default"]
+__all__ = ["DefaultContext", "execute_default", "is_made_by_database", "is_sentinel", "python_default"]
 
 
 class DefaultContext:
@@ -97,6 +97,11 @@ def is_made_by_database(default: Any) -> bool:
     return default is not None and bool(
         default.is_clause_element or default.is_sequence or getattr(default, "is_server_default", False)
     )
+
+
+def is_sentinel(column: Any) -> bool:
+    """Tell whether Core fills a column by itself, to keep inserted rows apart."""
+    return column.default is not None and bool(column.default.is_sentinel)
 
 
 def execute_default(connection: Connection, column: Any) -> Any:

@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
 from session._accel import gather
-from session.core import capabilities
 from session.core.driver import driver_for
 from session.exc import FlushError
 from session.flush.plans import Prepared, key_criteria, key_names
@@ -67,15 +66,15 @@ def _delete_run(connection: Connection, recipe: TableRecipe, versioned: bool, ro
     if prepared is None:
         prepared = recipe.delete_shapes[versioned] = _statement(recipe, versioned)
     plan, arranged = prepared.arrange(connection, rows)
-    can = capabilities.of(connection.dialect)
+    sane_multi_rowcount = connection.dialect.supports_sane_multi_rowcount
     driver = driver_for(connection)
-    one_by_one = len(rows) == 1 or (versioned and not can.sane_multi_rowcount)
+    one_by_one = len(rows) == 1 or (versioned and not sane_multi_rowcount)
     if one_by_one:
         counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
         matched = sum(counts) if min(counts) >= 0 else -1
     else:
         matched = driver.executemany(plan, arranged)
-    if not can.sane_rowcount or not (one_by_one or can.sane_multi_rowcount):
+    if not connection.dialect.supports_sane_rowcount or not (one_by_one or sane_multi_rowcount):
         return
     if versioned:
         check_row_count("DELETE", recipe.table, len(rows), matched)

@@ -17,6 +17,7 @@ from session._accel import gather
 from session.constants import (
     CALLABLES_OK,
     INCLUDE_PENDING_MUTATIONS,
+    LOAD_AGAINST_COMMITTED,
     NO_AUTOFLUSH,
     NO_RAISE,
     NO_VALUE,
@@ -32,10 +33,10 @@ from session.flush import sync
 __all__ = ["Change", "Dependency", "ManyToOne", "OneToMany", "Task"]
 
 LOADED = PASSIVE_NO_INITIALIZE | INCLUDE_PENDING_MUTATIONS
-LOAD = PASSIVE_OFF | INCLUDE_PENDING_MUTATIONS | NO_AUTOFLUSH | NO_RAISE
+LOAD = PASSIVE_OFF | INCLUDE_PENDING_MUTATIONS | LOAD_AGAINST_COMMITTED | NO_AUTOFLUSH | NO_RAISE
 #: the flags that tell loading from looking
 LOAD_BIT = CALLABLES_OK | SQL_OK
-NEAR = PASSIVE_NO_FETCH_RELATED | NO_AUTOFLUSH | NO_RAISE
+NEAR = PASSIVE_NO_FETCH_RELATED | LOAD_AGAINST_COMMITTED | NO_AUTOFLUSH | NO_RAISE
 
 
 class Task(NamedTuple):
@@ -312,6 +313,7 @@ class OneToMany(Dependency):
                 yield Task("save", parent), link
                 yield link, Task("post_update", target)
             if deletes:
+                yield Task("save", target), unlink
                 yield unlink, Task("pre_update", target)
                 yield Task("pre_update", target), Task("delete", parent)
                 yield Task("pre_update", target), Task("delete", target)
@@ -371,6 +373,8 @@ class ManyToOne(Dependency):
 
     def change(self, uow: Any, state: Any, passive: int = LOADED) -> Change:
         """As in the base; a change that was made is read straight from the object."""
+        if self.prop.uselist:
+            return super().change(uow, state, passive)
         committed = state.committed
         if committed is None or self.key not in committed:
             if not passive & LOAD_BIT:

@@ -17,9 +17,12 @@ from sqlalchemy.engine import Connection
 from session._accel import gather
 from session.core import capabilities
 from session.core.driver import driver_for
+from session.exc import FlushError
 from session.flush.defaults import DefaultContext, execute_default, is_made_by_database
+from session.flush.notify import expire, tell_refreshed
 from session.flush.plans import Prepared
 from session.flush.recipes import TableRecipe, recipe_of
+from session.flush.update import no_version
 
 __all__ = ["insert_rows"]
 
@@ -117,6 +120,8 @@ def insert_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
         recipe = recipe_of(mapper).table(table)
         if recipe.equated:
             gather.copy_values(members, recipe.equated)
+        if recipe.version_key is not None and recipe.needs_version:
+            _check_versions(recipe, members)
         for mask, run_states, run_rows in gather.gather_inserts(members, recipe.insert_fields, context):
             if mask == gather.EXPRESSIONS:
                 if shape is not None:
@@ -136,6 +141,13 @@ def insert_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
         _insert_run(uow, connection, shape, states, rows)
 
 
+def _check_versions(recipe: TableRecipe, states: list[Any]) -> None:
+    """Refuse objects without a version where neither generator nor database makes one."""
+    for state in states:
+        if state().__dict__.get(recipe.version_key) is None:
+            raise no_version(recipe, state)
+
+
 def _insert_run(
     uow: Any, connection: Connection, shape: InsertShape, states: list[Any], rows: list[tuple[Any, ...]]
 ) -> None:
@@ -148,13 +160,13 @@ def _insert_run(
     if shape.places:
         _note_generated(uow, states, rows, shape.places)
     if shape.made_elsewhere:
-        left = frozenset(key for _, key in shape.made_elsewhere).difference([key for _, key in returned])
+        left = [pair[1] for pair in shape.made_elsewhere if pair not in returned]
         if left:
-            gather.expire_keys(states, left)
+            expire(states, left)
             if shape.always_eager:
-                uow.load_after(states, left)
+                uow.load_after(states, frozenset(left))
         if len(returned) > len(shape.missing_keys):
-            _tell_refreshed(uow, states, [key for _, key in returned[len(shape.missing_keys) :]])
+            tell_refreshed(uow, states, [key for _, key in returned[len(shape.missing_keys) :]])
 
 
 def _run_without_result(connection: Connection, plan: Any, rows: list[Any]) -> None:
@@ -176,9 +188,16 @@ def _insert_and_fetch(
     can = capabilities.of(connection.dialect)
     driver = driver_for(connection)
     only_lastrowid = can.lastrowid and len(returned) == 1 and returned[0][0] is shape.table.autoincrement_column
-    if can.insert_returning and not (only_lastrowid and len(rows) == 1):
+    # Row by row, lastrowid costs less than RETURNING; listeners see the batch that Core would send.
+    if can.insert_returning and not (only_lastrowid and (len(rows) == 1 or not driver.watched)):
         plan, arranged = shape.statement(returned, len(rows) > 1).arrange(connection, rows)
         found = driver.insert_returning(plan, arranged)
+        if len(found) != len(rows) or None in found:
+            raise FlushError(
+                f"The INSERT of {len(rows)} row(s) into {shape.table.name!r} gave back "
+                f"{sum(row is not None for row in found)}, so the keys of new objects are not known; look for a "
+                f"trigger or rule on the table that keeps rows out"
+            )
         gather.assign_columns(states, found, [key for _, key in returned], plan.processors)
         return
     if only_lastrowid:
@@ -228,11 +247,12 @@ def _insert_expressions(
     others_of_sql = [pair for pair in made_of_sql if pair[0] not in recipe.key_columns]
     returned = [*shape.fetched(connection.dialect), *keys_of_sql]
     can = capabilities.of(connection.dialect)
-    if shape.eager and can.insert_returning:
+    if shape.always_eager and can.insert_returning:
         returned += others_of_sql
     dict_ = state().__dict__
     statement: Any = insert(recipe.table).values({recipe.table.c[name]: value for name, value in expressions.items()})
-    if returned and can.insert_returning:
+    only_lastrowid = can.lastrowid and [column for column, _ in returned] == [recipe.table.autoincrement_column]
+    if returned and can.insert_returning and not only_lastrowid:
         result = connection.execute(statement.returning(*[column for column, _ in returned]), plain)
         for (_, key), value in zip(returned, result.one(), strict=True):
             dict_[key] = value
@@ -247,13 +267,12 @@ def _insert_expressions(
         for column, key in recipe.columns:
             if key in recipe.default_kinds and column.key in plain:
                 dict_[key] = plain[column.key]
-        _tell_refreshed(uow, [state], generated)
-    fetched = {key for _, key in returned}
-    left = frozenset(key for _, key in (*shape.made_elsewhere, *others_of_sql)).difference(fetched)
+        tell_refreshed(uow, [state], generated)
+    left = [pair[1] for pair in (*shape.made_elsewhere, *others_of_sql) if pair not in returned]
     if left:
-        gather.expire_keys([state], left)
+        expire([state], left)
         if shape.always_eager:
-            uow.load_after([state], left)
+            uow.load_after([state], frozenset(left))
 
 
 def _note_generated(uow: Any, states: list[Any], rows: list[Any], places: Sequence[tuple[str, int]]) -> None:
@@ -265,12 +284,4 @@ def _note_generated(uow: Any, states: list[Any], rows: list[Any], places: Sequen
         dict_ = state().__dict__
         generated = [key for key, position in places if dict_.get(key) is not row[position]]
         gather.write_back([state], [row], places)
-        _tell_refreshed(uow, [state], generated)
-
-
-def _tell_refreshed(uow: Any, states: list[Any], keys: Sequence[str]) -> None:
-    if not keys:
-        return
-    for state in states:
-        for listener in state.manager.dispatch.refresh_flush:
-            listener(state, uow, keys)
+        tell_refreshed(uow, [state], generated)

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from session._accel import gather, topological
 from session.flush.delete import delete_rows
@@ -139,13 +139,19 @@ def _sorted(base: Any, states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _by_key(base: Any, states: list[Any]) -> list[Any]:
-    """States in the order of their primary keys; in the given order if keys cannot be compared."""
+    """States in the order of their primary keys.
+
+    :raises sqlalchemy.exc.InvalidRequestError: if keys cannot be compared.
+    """
     if len(states) < 2:
         return states
     try:
         return sorted(states, key=_identity_key(base))
-    except TypeError:
-        return sorted(states, key=lambda state: str(state.ident))
+    except TypeError as error:
+        raise InvalidRequestError(
+            f"The primary keys of {base.class_.__name__} objects cannot be put in order, as a flush has to do "
+            f"before it updates or deletes them: {error}; give the type of the key a sort_key_function"
+        ) from error
 
 
 _identity = attrgetter("ident")

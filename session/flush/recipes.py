@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from session._accel import gather
 from session.core.expressions import comparisons, is_equality
-from session.flush.defaults import is_made_by_database, python_default
+from session.flush.defaults import is_made_by_database, is_sentinel, python_default
 
 __all__ = ["MapperRecipe", "TableRecipe", "recipe_of"]
 
@@ -42,7 +42,7 @@ class MapperRecipe:
         self.read_only: tuple[tuple[str, bool, bool], ...] = tuple(
             (prop.key, getattr(prop, "expire_on_flush", True), prop.deferred)
             for prop in mapper.column_props
-            if not any(hasattr(table, "c") and table.c.contains_column(column) for table in self.tables for column in prop.columns)
+            if not any(table.c.contains_column(column) for table in self.tables for column in prop.columns)
         )
 
     def table(self, table: Any) -> TableRecipe:
@@ -77,7 +77,7 @@ class TableRecipe:
         self.mapper = mapper
         self.table = table
         position = {column: number for number, column in enumerate(table.c)}
-        mapped = list(mapper.columns_of_table[table])
+        mapped = [pair for pair in mapper.columns_of_table[table] if not is_sentinel(pair[0])]
         mapped.sort(key=lambda pair: position[pair[0]])
         self.columns: tuple[tuple[Any, str], ...] = tuple(mapped)
         self.key_of: dict[Any, str] = dict(mapped)
@@ -90,6 +90,13 @@ class TableRecipe:
         self.version_key = owner.version_key if self.version_column is not None else None
         generator = getattr(mapper, "version_id_generator", None)
         self.version_generator = generator if self.version_column is not None and generator is not False else None
+        #: neither generator nor database makes the first version
+        self.needs_version = (
+            self.version_column is not None
+            and self.version_generator is None
+            and self.version_column.server_default is None
+            and self.version_column.default is None
+        )
         self.insert_fields, self.default_kinds = self._insert_fields()
         self.shapes: dict[int, Any] = {}
         self.update_shapes: dict[tuple[int, bool, bool], Any] = {}
@@ -184,6 +191,8 @@ class TableRecipe:
             for column, key in self.columns
             if column.server_onupdate is not None or is_made_by_database(column.onupdate)
         )
+        #: attributes whose columns have any kind of ``onupdate=``
+        self.on_update_keys = tuple(key for column, key in self.columns if column.onupdate is not None)
         self._keys_of_mask: dict[int, tuple[str, ...]] = {}
 
     def keys_of_mask(self, mask: int) -> tuple[str, ...]:

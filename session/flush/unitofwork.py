@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
 from session._accel import state as state_module
+from session._accel import topological
 from session.constants import MANYTOMANY, MANYTOONE, ONETOMANY, PASSIVE_OFF
 from session.exc import UnmappedInstanceError
 from session.flush import persistence
@@ -337,10 +338,32 @@ class UnitOfWork:
                 tasks[Task("unlink", dependency)] = None
             if saved or deleted:
                 edges.extend(dependency.task_edges(bool(saved), bool(deleted)))
+        edges += self._natural_edges(edges)
         for edge in edges:
             tasks.update(dict.fromkeys(edge))
         for task, states in batches(self, tasks, edges):
             self._run(task, states)
+
+    def _natural_edges(self, edges: list[tuple[Task, Task]]) -> list[tuple[Task, Task]]:
+        """Save referenced classes first even where no relationship has changed, as long as that makes no circle."""
+        if len(self._saves) < 2:
+            return []
+        mappers = dict.fromkeys([state.manager.mapper for states in self._saves.values() for state in states])
+        found: dict[tuple[Task, Task], None] = {}
+        for mapper in mappers:
+            for dependency in dependencies_of(mapper).all:
+                referred, holder = dependency.parent_base, dependency.target_base
+                if isinstance(dependency, ManyToOne):
+                    referred, holder = holder, referred
+                elif not isinstance(dependency, OneToMany):
+                    continue
+                if referred is not holder and not dependency.post_update and referred in self._saves:
+                    found[Task("save", referred), Task("save", holder)] = None
+        more = [edge for edge in found if edge[1].subject in self._saves]
+        if not more:
+            return []
+        cyclic = topological.find_cycles([*edges, *more], {task: None for edge in (*edges, *more) for task in edge})
+        return [edge for edge in more if edge[0] not in cyclic or edge[1] not in cyclic]
 
     def _run(self, task: Task, states: list[Any]) -> None:
         kind, subject = task

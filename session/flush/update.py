@@ -23,10 +23,11 @@ from session.core import capabilities
 from session.core.driver import driver_for
 from session.exc import FlushError, StaleDataError
 from session.flush.defaults import DefaultContext
+from session.flush.notify import expire, tell_refreshed
 from session.flush.plans import Prepared, key_criteria, key_names
 from session.flush.recipes import MapperRecipe, TableRecipe, recipe_of
 
-__all__ = ["check_row_count", "current_version", "update_columns", "update_rows"]
+__all__ = ["check_row_count", "current_version", "no_version", "update_columns", "update_rows"]
 
 
 class UpdateShape:
@@ -129,6 +130,8 @@ def update_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
             )
         for mask, run_states, run_rows in runs:
             if mask != gather.UNUSUAL:
+                if recipe.key_positions is not None and mapper.allow_partial_pks:
+                    _check_keys(recipe, run_states, run_rows)
                 put(_shape_of(recipe, mask, False, False), run_states, run_rows)
                 continue
             for state in run_states:
@@ -186,22 +189,20 @@ def _work_out(uow: Any, recipe: TableRecipe, state: Any) -> _Worked | None:
             expressions[recipe.columns[bit.bit_length() - 1][0]] = value
             continue
         old = committed.get(key, NO_VALUE) if replaced is None else NO_VALUE
-        if old is not NO_VALUE and (value is old or (value == old if compare is None else compare(value, old))):
+        if old is not NO_VALUE and not _differs(value, old, compare):
             continue
         mask |= bit
     for number, key in enumerate(recipe.key_keys):
         old, new = _key_values(recipe, state, dict_, number, key)
-        if old != new and replaced is None:
+        if gather.is_expression(new):
+            expressions[recipe.key_columns[number]] = new
+        elif old != new and replaced is None:
             if (not recipe.is_root and recipe.mapper.passive_updates) or (state, key) in uow.cascaded:
                 old = new
             else:
                 mask |= recipe.update_by_key[key][0]
         if old is None:
-            raise FlushError(
-                f"Can't update {recipe.table.name}: {recipe.key_columns[number]}, part of the primary key of the "
-                f"{state.class_.__name__} object, is None; a persistent object must keep a value there",
-                state=state,
-            )
+            raise _null_key(recipe, state, number)
         criteria.append(old)
 
     sets_version = checks_version = False
@@ -213,9 +214,10 @@ def _work_out(uow: Any, recipe: TableRecipe, state: Any) -> _Worked | None:
         old = current_version(replaced if replaced is not None else state, key)
         if replaced is not None:
             mask &= ~recipe.update_by_key[key][0]
-        if old is not None:
-            checks_version = True
-            criteria.append(old)
+        if old is None or (mask & recipe.update_by_key[key][0] and dict_.get(key) is None):
+            raise no_version(recipe, state)
+        checks_version = True
+        criteria.append(old)
         if recipe.version_generator is not None and not mask & recipe.update_by_key[key][0]:
             sets_version = True
             new_version.append(recipe.version_generator(old))
@@ -225,6 +227,31 @@ def _work_out(uow: Any, recipe: TableRecipe, state: Any) -> _Worked | None:
         return None
     values = [dict_.get(key) for key in recipe.keys_of_mask(mask)]
     return _Worked(mask, (*values, *new_version, *criteria), sets_version, checks_version, expressions)
+
+
+def _check_keys(recipe: TableRecipe, states: list[Any], rows: list[Any]) -> None:
+    """Refuse rows that cannot be found by their key, because a part of it is NULL."""
+    count = len(recipe.key_columns)
+    for state, row in zip(states, rows, strict=True):
+        key = row[-count:]
+        if None in key:
+            raise _null_key(recipe, state, key.index(None))
+
+
+def _null_key(recipe: TableRecipe, state: Any, number: int) -> FlushError:
+    return FlushError(
+        f"Can't update {recipe.table.name}: {recipe.key_columns[number]}, part of the primary key of the "
+        f"{state.class_.__name__} object, is NULL, and no row is found by that",
+        state=state,
+    )
+
+
+def no_version(recipe: TableRecipe, state: Any) -> FlushError:
+    return FlushError(
+        f"A {state.class_.__name__} object has no version: {recipe.version_column} is NULL in its row, so it cannot be "
+        f"told whether somebody else has changed it; give the row a version first",
+        state=state,
+    )
 
 
 def _key_values(recipe: TableRecipe, state: Any, dict_: dict[str, Any], number: int, key: str) -> tuple[Any, Any]:
@@ -262,10 +289,14 @@ def _has_net_change(owner: MapperRecipe, state: Any, dict_: dict[str, Any]) -> b
                 value = dict_.get(key)
                 if gather.is_expression(value) or old is NO_VALUE:
                     return True
-                compare = by_key[key][1]
-                if not (value == old if compare is None else compare(value, old)):
+                if _differs(value, old, by_key[key][1]):
                     return True
     return False
+
+
+def _differs(value: Any, old: Any, compare: Any) -> bool:
+    """Tell whether a value has changed; a comparison that gives no plain ``True`` counts as a change."""
+    return value is not old and (value == old if compare is None else compare(value, old)) is not True
 
 
 # -- running ---------------------------------------------------------------------------------
@@ -276,10 +307,11 @@ def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: li
     recipe = shape.recipe
     if shape.on_update:
         rows = _with_on_update(connection, shape, rows)
-    can = capabilities.of(connection.dialect)
+    dialect = connection.dialect
+    sane_multi_rowcount = dialect.supports_sane_multi_rowcount
     driver = driver_for(connection)
     fetched: list[tuple[Any, str]] = []
-    if shape.returning is not None and can.update_returning:
+    if shape.returning is not None and capabilities.of(dialect).update_returning:
         fetched = shape.fetched
         plan, arranged = shape.returning.arrange(connection, rows)
         found = [outcome.row for outcome in driver.execute_each(plan, arranged)]
@@ -288,17 +320,17 @@ def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: li
         gather.assign_columns(states, found, [key for _, key in fetched], plan.processors)
     else:
         plan, arranged = shape.plain.arrange(connection, rows)
-        one_by_one = len(rows) == 1 or (shape.checks_version and not can.sane_multi_rowcount)
+        one_by_one = len(rows) == 1 or (shape.checks_version and not sane_multi_rowcount)
         if one_by_one:
             counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
             matched = sum(counts) if min(counts) >= 0 else -1
         else:
             matched = driver.executemany(plan, arranged)
-        if can.sane_rowcount and (one_by_one or can.sane_multi_rowcount):
+        if connection.dialect.supports_sane_rowcount and (one_by_one or sane_multi_rowcount):
             check_row_count("UPDATE", recipe.table, len(rows), matched)
         elif shape.checks_version:
             warnings.warn(
-                f"{connection.dialect.name} does not tell how many rows an UPDATE has matched; "
+                f"{dialect.name} does not tell how many rows an UPDATE has matched; "
                 f"the version of {recipe.table.name} cannot be verified",
                 SAWarning,
                 stacklevel=2,
@@ -307,7 +339,7 @@ def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: li
         gather.write_back(states, rows, shape.places)
     _forget_made(uow, states, shape, fetched)
     if shape.places or fetched:
-        _tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
+        tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
 
 
 def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any]) -> list[Any]:
@@ -331,11 +363,11 @@ def _forget_made(uow: Any, states: list[Any], shape: UpdateShape, fetched: Seque
     """Expire what the database has changed and the UPDATE has not brought back."""
     if not shape.made_elsewhere:
         return
-    left = frozenset(key for _, key in shape.made_elsewhere).difference([key for _, key in fetched])
+    left = [pair[1] for pair in shape.made_elsewhere if pair not in fetched]
     if left:
-        gather.expire_keys(states, left)
+        expire(states, left)
         if shape.fetched:
-            uow.load_after(states, left.intersection([key for _, key in shape.fetched]))
+            uow.load_after(states, frozenset(left).intersection([key for _, key in shape.fetched]))
 
 
 def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, state: Any, worked: _Worked) -> None:
@@ -349,9 +381,27 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
     values = {recipe.table.c[name]: value for name, value in zip(shape.column_names, row[:count], strict=True)}
     for column, expression in worked.expressions.items():
         values[column] = expression
-    result = connection.execute(update(recipe.table).where(*key_criteria(criteria, row[count:])).values(values))
-    if capabilities.of(connection.dialect).sane_rowcount:
-        check_row_count("UPDATE", recipe.table, 1, result.rowcount)
+    can = capabilities.of(connection.dialect)
+    binds = [
+        bindparam(name, value, type_=column.type)
+        for name, column, value in zip(key_names(recipe.table, criteria), criteria, row[count:], strict=True)
+    ]
+    statement: Any = update(recipe.table).where(*key_criteria(criteria, binds)).values(values)
+    fetched: list[tuple[Any, str]] = []
+    if can.update_returning:
+        fetched = list(shape.fetched)
+        eager = recipe.mapper.eager_defaults is True
+        made = [
+            (column, recipe.key_of[column]) for column in worked.expressions if eager or column in recipe.key_columns
+        ]
+        fetched += [pair for pair in made if pair not in fetched]
+    if fetched:
+        found = connection.execute(statement.returning(*[column for column, _ in fetched])).all()
+        check_row_count("UPDATE", recipe.table, 1, len(found))
+    else:
+        result = connection.execute(statement)
+        if connection.dialect.supports_sane_rowcount:
+            check_row_count("UPDATE", recipe.table, 1, result.rowcount)
     if shape.places:
         own = [
             (key, number)
@@ -359,11 +409,14 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
             if recipe.table.c[shape.column_names[number]] not in worked.expressions
         ]
         gather.write_back([state], [row], own)
-    made = frozenset(recipe.key_of[column] for column in worked.expressions)
-    gather.expire_keys([state], made)
-    _forget_made(uow, [state], shape, ())
-    if recipe.mapper.eager_defaults is True:
-        uow.load_after([state], made)
+    left = [recipe.key_of[column] for column in worked.expressions]
+    expire([state], left)
+    _forget_made(uow, [state], shape, fetched)
+    if fetched:
+        keys = [key for _, key in fetched]
+        gather.assign_columns([state], [tuple(found[0])], keys, [None] * len(keys))
+    elif recipe.mapper.eager_defaults is True:
+        uow.load_after([state], frozenset(left))
 
 
 def check_row_count(verb: str, table: Any, expected: int, matched: int) -> None:
@@ -380,12 +433,6 @@ def check_row_count(verb: str, table: Any, expected: int, matched: int) -> None:
             expected=expected,
             matched=matched,
         )
-
-
-def _tell_refreshed(uow: Any, states: list[Any], keys: Sequence[str]) -> None:
-    for state in states:
-        for listener in state.manager.dispatch.refresh_flush:
-            listener(state, uow, keys)
 
 
 # -- columns by themselves -------------------------------------------------------------------
@@ -414,7 +461,10 @@ def update_columns(
                     mask |= recipe.update_by_key[key][0]
             if not mask:
                 continue
-            sets_version = recipe.version_key is not None and recipe.version_generator is not None
+            for key in recipe.on_update_keys:
+                if key in (state.committed or ()) and not gather.is_expression(dict_.get(key)):
+                    mask |= recipe.update_by_key[key][0]
+            sets_version = recipe.version_generator is not None and state.ident is not None
             values = [dict_.get(key) for key in recipe.keys_of_mask(mask)]
             keys = [_key_values(recipe, state, dict_, number, key)[1] for number, key in enumerate(recipe.key_keys)]
             if recipe.version_key is not None:

@@ -11,6 +11,7 @@ from session.instrument.base import (
 )
 from session.instrument.manager import ClassManager
 from session.instrument.register import (
+    finish_class,
     register_attribute,
     register_class,
     register_impl,
@@ -20,6 +21,7 @@ from session.instrument.register import (
 
 __all__ = [
     "ClassManager",
+    "finish_class",
     "instance_dict",
     "instance_state",
     "is_instrumented",

@@ -7,6 +7,7 @@ serves objects, its comparator builds SQL.  Read through an alias, with ``of_typ
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import Any
 
 from sqlalchemy import event
@@ -66,6 +67,9 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
     ]
 
     dispatch: Any = event.dispatcher(AttributeEvents)
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return GenericAlias(cls, item)
 
     key: str
     impl: Any
@@ -157,7 +161,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
 
     def adapt_to_entity(self, adapt_to_entity: Any) -> QueryableAttribute:
         """Give this attribute as read through an aliased entity."""
-        return QueryableAttribute(
+        return type(self)(
             adapt_to_entity.entity,
             self.key,
             adapt_to_entity,
@@ -168,7 +172,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
     def of_type(self, entity: Any) -> QueryableAttribute:
         """Limit a relationship to a subclass of its target, or direct it to an alias."""
         narrowed = self.comparator.of_type(entity)
-        return QueryableAttribute(
+        return type(self)(
             self.class_,
             self.key,
             self._parententity,
@@ -181,7 +185,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
     def and_(self, *criteria: Any) -> QueryableAttribute:
         """Add conditions to a relationship's ON clause."""
         widened = self.comparator.and_(*criteria)
-        return QueryableAttribute(
+        return type(self)(
             self.class_,
             self.key,
             self._parententity,

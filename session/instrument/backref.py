@@ -52,19 +52,20 @@ def wire_backref(attribute: Any, reverse_key: str, uselist: bool) -> None:
         if not comes_from(initiator, child_impl, _ADDING):
             child_impl.append(child_state, child_dict, state(), initiator, PASSIVE_NO_FETCH)
 
-    def unlink(state: Any, child: Any, initiator: Any) -> None:
+    def unlink(state: Any, child: Any, initiator: Any, passed_on: Any = None) -> None:
         impl = own_impl_of(state)
         child_state, child_dict, child_impl = reverse_of(child, impl)
         stops = (hot.OP_REMOVE,) if child_impl.collection else _LEAVING
         if comes_from(initiator, child_impl, stops):
             return
-        child_impl.pop(child_state, child_dict, state(), initiator, PASSIVE_NO_FETCH)
+        child_impl.pop(child_state, child_dict, state(), passed_on or initiator, PASSIVE_NO_FETCH)
 
     def on_set(state: Any, child: Any, old: Any, initiator: Any) -> Any:
         if old is child:
             return child
         if old is not None and old is not NO_VALUE and old is not PASSIVE_NO_RESULT:
-            unlink(state, old, initiator)
+            # the removal from the old parent is a chain of its own, which ends at this attribute
+            unlink(state, old, initiator, own_impl_of(state).replace_token)
         if child is not None:
             link(state, child, initiator)
         return child
@@ -75,8 +76,18 @@ def wire_backref(attribute: Any, reverse_key: str, uselist: bool) -> None:
         return child
 
     def on_remove(state: Any, child: Any, initiator: Any, **kw: Any) -> None:
-        if child is not None and child is not NO_VALUE and child is not PASSIVE_NO_RESULT:
-            unlink(state, child, initiator)
+        if child is None or child is NO_VALUE or child is PASSIVE_NO_RESULT:
+            return
+        if uselist and stands_twice(state, child):
+            return
+        unlink(state, child, initiator)
+
+    def stands_twice(state: Any, child: Any) -> bool:
+        """A list may hold an object twice; it stays related while one of the two is left."""
+        if not own_impl_of(state).duplicates:
+            return False
+        items = state.dict.get(attribute.key, ())
+        return sum(1 for item in items if item is child) > 1
 
     options: dict[str, Any] = {"retval": True, "raw": True, "include_key": True}
     if uselist:

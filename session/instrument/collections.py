@@ -395,7 +395,9 @@ class CollectionAdapter:
             for item in items:
                 append(item, _sa_initiator=False if id(item) in staying else token)
         for item_id, item in before.items():
-            if item_id not in staying:
+            if item_id in staying:
+                old.fire_append_wo_mutation_event(item, token)
+            else:
                 old.fire_remove_event(item, token)
 
     def _keyed_by_hand(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import GenericAlias
 from typing import Any
 
 from sqlalchemy.sql.operators import ColumnOperators, OperatorType
@@ -31,6 +32,9 @@ class PropComparator(ColumnOperators):
     """
 
     __slots__ = ("_adapt_to_entity", "_parententity", "prop")
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return GenericAlias(cls, item)
 
     def __init__(self, prop: Any, parententity: Any, adapt_to_entity: Any = None) -> None:
         self.prop = prop

@@ -10,11 +10,13 @@ from session.constants import CLASS_MANAGER
 from session.exc import UnmappedClassError
 from session.instrument.attributes import InstrumentedAttribute
 from session.instrument.base import class_label
+from session.instrument.class_events import INSTRUMENTATION
 from session.instrument.collections import adapt_collection, prepare_factory
 from session.instrument.events import apply_held_listeners
 from session.instrument.manager import ClassManager, install_init
 
 __all__ = [
+    "finish_class",
     "register_attribute",
     "register_class",
     "register_impl",
@@ -24,7 +26,7 @@ __all__ = [
 
 
 def register_class(cls: type[Any]) -> ClassManager:
-    """Instrument a class: give it a manager, and a state to each new instance.
+    """Give a class its manager; :func:`finish_class` completes the instrumentation.
 
     :return: the manager; the present one if the class itself is instrumented already.
     """
@@ -35,13 +37,20 @@ def register_class(cls: type[Any]) -> ClassManager:
     setattr(cls, CLASS_MANAGER, manager)
     manager.refresh_keys()
     apply_held_listeners(manager)
-    install_init(manager)
     return manager
+
+
+def finish_class(manager: ClassManager) -> None:
+    """Let new instances of the class have a state, and tell the listeners of ``class_instrument``."""
+    install_init(manager)
+    INSTRUMENTATION.dispatch.class_instrument(manager.class_)
 
 
 def unregister_class(cls: type[Any]) -> None:
     """Take the instrumentation off a class; its existing instances are left as they are."""
-    _manager(cls).unregister()
+    manager = _manager(cls)
+    INSTRUMENTATION.dispatch.class_uninstrument(cls)
+    manager.unregister()
 
 
 def _manager(cls: type[Any]) -> ClassManager:
@@ -67,6 +76,7 @@ def register_attribute(
     manager = _manager(cls)
     attribute = InstrumentedAttribute(cls, key, parententity, comparator, doc=doc)
     manager.put(key, attribute)
+    INSTRUMENTATION.dispatch.attribute_instrument(cls, key, attribute)
     for base in manager.bases:
         inherited = base.get(key)
         if inherited is not None and inherited is not attribute:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import InvalidRequestError
 
 from session.core import capabilities, selects
 from session.core.driver import driver_for
+from session.core.expressions import comparisons, plain
 from session.core.plan import PlanCache, plan_for
 from session.exc import StaleDataError
 from session.instrument.base import instance_state
@@ -31,9 +32,6 @@ __all__ = [
 ]
 
 Row = Mapping[str, Any]
-
-KEY = "_key_"
-SET = "_set_"
 
 _plans: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
@@ -58,8 +56,8 @@ def _columns(mapper: Any, table: Any) -> dict[str, Any]:
 
 def _has_expressions(rows: Sequence[Sequence[Any]]) -> bool:
     """Tell whether SQL expressions stand among values."""
-    for column in zip(*rows, strict=True):
-        for kind in set(map(type, column)):
+    for place in range(len(rows[0]) if rows else 0):
+        for kind in set(map(type, map(itemgetter(place), rows))):
             if issubclass(kind, ClauseElement) or hasattr(kind, "__clause_element__"):
                 return True
     return False
@@ -85,7 +83,7 @@ def _batches(
     keys: list[str] = []
     plain_keys: Any = None
     for row in rows:
-        if plain_keys is not None and row.keys() == plain_keys and None not in row.values():
+        if row.keys() == plain_keys and not (drop_nulls and None in row.values()):
             batch.append(row)
             continue
         present = [key for key in row if key in known and (row[key] is not None or key not in drop_nulls)]
@@ -93,7 +91,7 @@ def _batches(
             if batch:
                 yield keys, batch
             batch, keys = [], present
-        plain_keys = row.keys() if len(present) == len(row) and drop_nulls else None
+        plain_keys = row.keys() if len(present) == len(row) else None
         batch.append(row)
     if batch:
         yield keys, batch
@@ -122,7 +120,7 @@ def insert_rows(
     :param keep_keys: put generated primary keys into the rows, which must be mutable.
     :return: a tuple per row, of the ``returning`` columns.
     """
-    rows = _with_discriminator(mapper, rows, keep_keys)
+    rows = _completed(mapper, rows, keep_keys)
     tables = mapper.sorted_tables
     if len(tables) == 1 and not keep_keys:
         return _insert_table(
@@ -132,10 +130,14 @@ def insert_rows(
         rows = [dict(row) for row in rows]
     found: list[dict[Any, Any]] = [{} for _ in rows]
     for number, table in enumerate(tables):
-        wanted = [column for column in returning if column.table is table]
+        for own_key, source_key in _inherited_keys(mapper, table):
+            for row in rows:
+                if row.get(own_key) is None:
+                    row[own_key] = row.get(source_key)  # type: ignore[index]
+        wanted = [column for column in returning if _table_of(column) is table]
         needed = [] if number == len(tables) - 1 and not keep_keys else _missing_keys(mapper, table, rows)
         columns = [*wanted, *(column for column in needed if column not in wanted)]
-        own = statement if number == len(tables) - 1 and len(tables) == 1 else None
+        own = statement if len(tables) == 1 else _with_values(insert(table), statement, columns)
         if needed and not capabilities.of(connection.dialect).insert_returning:
             returned: list[Any] = [_insert_one(connection, mapper, table, row, columns, options or {}) for row in rows]
         else:
@@ -149,18 +151,39 @@ def insert_rows(
     return [tuple(result[column] for column in returning) for result in found]
 
 
-def _with_discriminator(mapper: Any, rows: Sequence[Row], in_place: bool) -> Sequence[Row]:
-    """Give rows their ``polymorphic_identity``, where they don't say otherwise."""
-    column = mapper.polymorphic_on
-    prop = None if column is None else mapper.prop_of_column.get(column)
-    if prop is None or mapper.polymorphic_identity is None:
+def _completed(mapper: Any, rows: Sequence[Row], in_place: bool) -> Sequence[Row]:
+    """Give rows their ``polymorphic_identity`` and first version, where they don't say otherwise."""
+    made: dict[str, Any] = {}
+    prop = None if mapper.polymorphic_on is None else mapper.prop_of_column.get(mapper.polymorphic_on)
+    if prop is not None and mapper.polymorphic_identity is not None:
+        made[prop.key] = mapper.polymorphic_identity
+    version = mapper.version_id_col
+    if version is not None and mapper.version_id_generator:
+        made[mapper.prop_of_column[version].key] = mapper.version_id_generator(None)
+    if not made:
         return rows
-    key, identity = prop.key, mapper.polymorphic_identity
     if in_place:
         for row in rows:
-            row.setdefault(key, identity)  # type: ignore[attr-defined]
+            for key, value in made.items():
+                row.setdefault(key, value)  # type: ignore[attr-defined]
         return rows
-    return [row if key in row else {**row, key: identity} for row in rows]
+    return [row if made.keys() <= row.keys() else {**made, **row} for row in rows]
+
+
+def _inherited_keys(mapper: Any, table: Any) -> list[tuple[str, str]]:
+    """List the attributes of a table that take their value from a parent table, each with where from."""
+    pairs: list[tuple[str, str]] = []
+    for each in mapper.iterate_to_root():
+        if each.local_table is not table or each.inherits is None or each.inherit_condition is None:
+            continue
+        for _, left, right in comparisons(each.inherit_condition):
+            one, other = plain(left), plain(right)
+            if one.table is not table:
+                one, other = other, one
+            own, source = mapper.prop_of_column.get(one), mapper.prop_of_column.get(other)
+            if own is not None and source is not None and own.key != source.key:
+                pairs.append((own.key, source.key))
+    return pairs
 
 
 def _missing_keys(mapper: Any, table: Any, rows: Sequence[Row]) -> list[Any]:
@@ -170,6 +193,25 @@ def _missing_keys(mapper: Any, table: Any, rows: Sequence[Row]) -> list[Any]:
         for column in mapper.pk_of_table[table]
         if any(row.get(mapper.prop_of_column[column].key) is None for row in rows)
     ]
+
+
+def _with_values(made: Any, statement: Any, returning: Sequence[Any]) -> Any:
+    """Give an INSERT of one table the values of that table which the user's statement sets; ``None`` if none."""
+    if statement is None:
+        return None
+    values = {
+        column: value for column, value in selects.values_of(statement).items() if _table_of(column) is made.table
+    }
+    if not values:
+        return None
+    made = made.values(values)
+    return made.returning(*returning, sort_by_parameter_order=True) if returning else made
+
+
+def _table_of(expression: Any) -> Any:
+    """Give the table that an expression is over; the first of several."""
+    froms = [] if isinstance(expression, str) else selects.from_objects(expression)
+    return froms[0] if froms else None
 
 
 def _insert_one(
@@ -200,18 +242,18 @@ def _insert_table(
         if render_nulls
         else frozenset(key for key, column in by_key.items() if not column.type.should_evaluate_none)
     )
-    plain = statement is None or not (selects.has_values(statement) or selects.is_decorated(statement))
+    plain_insert = statement is None or not (selects.has_values(statement) or selects.is_decorated(statement))
+    others = frozenset() if plain_insert else selects.named_parameters(statement) - by_key.keys()
     returned: list[Any] = []
-    for keys, batch in _batches(rows, frozenset(by_key), keep):
-        if plain and not returning:
-            if _insert_directly(connection, mapper, table, keys, batch, by_key):
-                continue
+    for keys, batch in _batches(rows, frozenset(by_key) | others, keep):
+        if plain_insert and not returning and _insert_directly(connection, mapper, table, keys, batch, by_key):
+            continue
         if statement is None:
             made = insert(table)
             if returning:
                 made = made.returning(*returning, sort_by_parameter_order=ordered)
         else:
-            made = plain_statement(statement, returning)
+            made = plain_statement(statement, returning) if selects.is_ours(statement) else statement
         returned.extend(_insert_through_core(connection, made, keys, batch, by_key, options))
     return returned
 
@@ -243,8 +285,8 @@ def _insert_through_core(
     connection: Any, statement: Any, keys: list[str], batch: list[Row], by_key: Any, options: Mapping[str, Any]
 ) -> list[Any]:
     """Insert a batch through Core; rows with SQL expressions one by one."""
-    pairs = [(key, by_key[key]) for key in keys]
-    values = [{column.key: row[key] for key, column in pairs} for row in batch]
+    pairs = [(key, by_key[key].key if key in by_key else key) for key in keys]
+    values = [{name: row[key] for key, name in pairs} for row in batch]
     returned: list[Any] = []
     if not keys or _has_expressions([tuple(each.values()) for each in values]):
         for each in values:
@@ -278,7 +320,13 @@ def update_rows(
     more = {} if statement is None else dict(selects.values_of(statement))
     for table in mapper.sorted_tables:
         by_key = _columns(mapper, table)
-        key_columns = {mapper.prop_of_column[column].key: column for column in mapper.pk_of_table[table]}
+        sources = dict(_inherited_keys(mapper, table))
+        key_columns = {}
+        own_keys = set()
+        for column in mapper.pk_of_table[table]:
+            key = mapper.prop_of_column[column].key
+            own_keys.add(key)
+            key_columns[sources.get(key, key)] = column
         versioned = version_key if version is not None and version.table is table else None
         for row in rows:
             for key, column in key_columns.items():
@@ -288,8 +336,8 @@ def update_rows(
                         f"{column}; every row must have its whole primary key",
                         code="bupq",
                     )
-        for keys, batch in _batches(rows, frozenset(by_key), frozenset()):
-            changed = [key for key in keys if key not in key_columns and key != versioned]
+        for keys, batch in _batches(rows, frozenset(by_key) | key_columns.keys(), frozenset()):
+            changed = [key for key in keys if key in by_key and key not in own_keys and key != versioned]
             if not changed and not more:
                 continue
             _update_batch(
@@ -312,32 +360,44 @@ def _update_batch(
     """Update rows of one table that have the same keys."""
     if versioned is not None and versioned not in batch[0]:
         versioned = None
-    picked = [tuple(row[key] for key in changed) for row in batch]
-    if _has_expressions(picked):
+    if _has_expressions(list(map(_picker(changed), batch))):
         for row in batch:
             made = _update_statement(table, [], by_key, key_columns, versioned, more)
             made = made.values({by_key[key]: row[key] for key in changed})
-            result = connection.execute(
-                made, _update_values(mapper, row, [], key_columns, versioned), execution_options=options
-            )
+            criteria = _update_values(mapper, row, [], by_key, key_columns, versioned)
+            result = connection.execute(made, criteria, execution_options=options)
             _check_rowcount(connection, table, result.rowcount, 1)
         return
     key = (mapper, table, "update", tuple(changed), versioned)
     plan, cache = (None, None) if more else _cached(connection, key)
-    values = [_update_values(mapper, row, changed, key_columns, versioned) for row in batch]
     if plan is None:
         made = _update_statement(table, changed, by_key, key_columns, versioned, more)
         plan = plan_for(made, connection.dialect, many=True)
         if cache is not None:
             cache[key] = plan
-    direct = (
-        plan.simple and not more and all(name in values[0] for name in plan.names) and not _schema_names(connection)
-    )
-    if direct:
-        rowcount = driver_for(connection).executemany(plan, list(map(_picker(plan.names), values)))
+    attributes = {_name_of_value(by_key, each): each for each in changed}
+    attributes.update((_name_of_key(by_key, column), each) for each, column in key_columns.items())
+    if plan.simple and attributes.keys() >= set(plan.names) and not _schema_names(connection):
+        pick = _picker([attributes[name] for name in plan.names])
+        rowcount = driver_for(connection).executemany(plan, list(map(pick, batch)))
     else:
+        values = [_update_values(mapper, row, changed, by_key, key_columns, versioned) for row in batch]
         rowcount = connection.execute(plan.statement, values, execution_options=options).rowcount
     _check_rowcount(connection, table, rowcount, len(batch))
+
+
+def _name_of_value(by_key: Mapping[str, Any], key: str) -> str:
+    """Give the name of the parameter that a column is set to."""
+    return str(by_key[key].key)
+
+
+def _name_of_key(by_key: Mapping[str, Any], column: Any) -> str:
+    """Give the name of the parameter that a column is compared with; no column is named so."""
+    name = f"{column.table.name}_{column.name}"
+    taken = {each.key for each in by_key.values()}
+    while name in taken:
+        name = f"_{name}"
+    return name
 
 
 def _update_statement(
@@ -349,26 +409,33 @@ def _update_statement(
     more: Mapping[Any, Any],
 ) -> Any:
     made = update(table)
-    for key, column in key_columns.items():
-        made = made.where(column == bindparam(KEY + key, type_=column.type))
-    settings: dict[Any, Any] = {by_key[key]: bindparam(SET + key, type_=by_key[key].type) for key in changed}
+    for column in key_columns.values():
+        made = made.where(column == bindparam(_name_of_key(by_key, column), type_=column.type))
+    settings: dict[Any, Any] = {
+        by_key[key]: bindparam(_name_of_value(by_key, key), type_=by_key[key].type) for key in changed
+    }
     settings.update((column, value) for column, value in more.items() if getattr(column, "table", table) is table)
     if versioned is not None:
         column = by_key[versioned]
-        made = made.where(column == bindparam(KEY + versioned, type_=column.type))
-        settings[column] = bindparam(SET + versioned, type_=column.type)
+        made = made.where(column == bindparam(_name_of_key(by_key, column), type_=column.type))
+        settings[column] = bindparam(_name_of_value(by_key, versioned), type_=column.type)
     return made.values(settings) if settings else made
 
 
 def _update_values(
-    mapper: Any, row: Row, changed: Sequence[str], key_columns: Mapping[str, Any], versioned: str | None
+    mapper: Any,
+    row: Row,
+    changed: Sequence[str],
+    by_key: Mapping[str, Any],
+    key_columns: Mapping[str, Any],
+    versioned: str | None,
 ) -> dict[str, Any]:
-    values = {SET + key: row[key] for key in changed}
-    for key in key_columns:
-        values[KEY + key] = row[key]
+    values = {_name_of_value(by_key, key): row[key] for key in changed}
+    for key, column in key_columns.items():
+        values[_name_of_key(by_key, column)] = row[key]
     if versioned is not None:
-        values[KEY + versioned] = row[versioned]
-        values[SET + versioned] = mapper.version_id_generator(row[versioned])
+        values[_name_of_key(by_key, by_key[versioned])] = row[versioned]
+        values[_name_of_value(by_key, versioned)] = mapper.version_id_generator(row[versioned])
     return values
 
 
@@ -439,7 +506,11 @@ def bulk_save_objects(
         insert_rows(connection, mapper, rows, keep_keys=return_defaults)
         if return_defaults:
             for state, row in zip(group, rows, strict=True):
-                state.obj().__dict__.update({key: row[key] for key in mapper.pk_keys if key in row})
+                found = {key: row[key] for key in mapper.pk_keys if key in row}
+                state.obj().__dict__.update(found)
+                if len(found) == len(mapper.pk_keys):
+                    values = tuple(found[key] for key in mapper.pk_keys)
+                    state.ident = values if len(values) > 1 else values[0]
 
 
 def _runs(states: Sequence[Any]) -> Iterator[tuple[Any, bool, list[Any]]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sqlalchemy import and_, or_, true
 from sqlalchemy.exc import InvalidRequestError
 
 from session.core import selects
@@ -55,6 +56,10 @@ class ColumnList:
             self.columns.append(expr)
         return position
 
+    def adapted(self, expression: Any) -> Any:
+        """Express an expression by what the rows are read from."""
+        return expression
+
     def add_post_load(self, post_load: Any) -> None:
         """Note a load that follows the rows."""
         self.post_loads.append(post_load)
@@ -64,7 +69,7 @@ class ColumnList:
 
         :param entities: entities beside those of the parts that options may be for.
         """
-        known = [part.entity for part in self.parts if part.entity is not None]
+        known = [part.entity for part in self.parts if isinstance(part, EntityPart)]
         known.extend(entities)
         self.options = resolve_options(self.given_options, known)
         for part in self.parts:
@@ -93,6 +98,7 @@ class SelectBuilder(ColumnList):
             statement = self.statement = selects.with_more_options(statement, self.criteria)
         self.parts_read = selects.read(statement)
         self.joined_entities: list[Any] = []
+        self.adapters: dict[Any, Any] = {}
         self.eager = EagerJoins(self)
 
     # -- for loaders ---------------------------------------------------------------------------
@@ -149,15 +155,18 @@ class SelectBuilder(ColumnList):
         for request in read.joins:
             joins.add(request, self.parts)
         froms = joins.froms
+        self.find_adapters()
         if self.toplevel:
-            self.setup_parts([*self.joined_entities, *self.selected_from()])
+            self.setup_parts()
         else:
-            self.columns = [column for part in self.parts for column in part.expand()]
+            self.columns = [self.adapted(column) for part in self.parts for column in part.expand()]
         if not self.columns:
             raise InvalidRequestError(
                 "The SELECT has no columns: load at least one attribute, and leave its primary key loaded"
             )
-        where = (*read.where, *self.where_criteria())
+        if self.criteria:
+            self.columns = [selects.with_more_options(each, self.criteria) for each in self.columns]
+        where = tuple(self.adapted(each) for each in (*read.where, *self.where_criteria()))
         plain_parts: dict[str, Any] = {
             "columns": self.columns,
             "froms": tuple(self.with_inherited_tables(froms)),
@@ -167,9 +176,26 @@ class SelectBuilder(ColumnList):
             plain_parts["correlate"] = _flatten(read.correlate)
         if read.correlate_except:
             plain_parts["correlate_except"] = _flatten(read.correlate_except)
+        if self.adapters:
+            for name in ("order_by", "group_by", "having", "distinct_on"):
+                plain_parts[name] = tuple(self.adapted(each) for each in getattr(read, name))
         if self.eager.roots:
             return self.eager.compose(plain_parts)
         return selects.rebuild(self.statement, **plain_parts)
+
+    def find_adapters(self) -> None:
+        """Find the entities that are read from a selectable which was given for their whole hierarchy."""
+        entities = [part.entity for part in self.parts if part.entity is not None]
+        for entity in (*entities, *self.joined_entities, *self.selected_from()):
+            adapter = getattr(entity, "polymorphic_adapter", None)
+            if adapter is None or entity.is_aliased_class:
+                continue
+            for mapper in (entity, *entity.with_polymorphic_mappers):
+                self.adapters.setdefault(mapper, adapter)
+
+    def adapted(self, expression: Any) -> Any:
+        """Express an expression by what the statement selects from."""
+        return selects.adapt_entities(expression, self.adapters) if self.adapters else expression
 
     def selected_from(self) -> list[Any]:
         """List the entities that ``select_from()`` names."""
@@ -182,19 +208,37 @@ class SelectBuilder(ColumnList):
         return found
 
     def where_criteria(self) -> list[Any]:
-        """List the criteria of all entities that are not joined: those have theirs in the ON clause."""
-        done = {id(entity) for entity in self.joined_entities}
-        found: list[Any] = []
+        """List the criteria of all entities that are not joined: those have theirs in the ON clause.
+
+        The parts of one ``with_polymorphic()`` are one entity: rows of all the classes that are mentioned.
+        """
         entities = [part.entity for part in self.parts if part.entity is not None]
         entities.extend(entity for part in self.parts for entity in part_entities(part))
-        entities.extend(self.selected_from())
+        entities.extend(self.leading_entities())
         entities.extend(entity for entity in entities_in(self.parts_read.where) if entity.selectable not in self.outer)
+        joined = {id(entity) for entity in self.joined_entities}
+        groups: dict[int, dict[int, Any]] = {}
         for entity in entities:
-            if id(entity) in done:
-                continue
-            done.add(id(entity))
-            found.extend(self.criteria_of(entity))
+            if id(entity) not in joined:
+                base = getattr(entity, "base_alias", entity)
+                groups.setdefault(id(base), {})[id(entity)] = entity
+        found: list[Any] = []
+        for number, members in groups.items():
+            if number in members:
+                found.extend(self.criteria_of(members[number]))
+            elif len(members) == 1:
+                found.extend(self.criteria_of(*members.values()))
+            else:
+                found.append(or_(*(and_(true(), *self.criteria_of(each)) for each in members.values())))
         return found
+
+    def leading_entities(self) -> list[Any]:
+        """List the entities at the left end of what ``select_from()`` and ``join_from()`` name."""
+        read = self.parts_read
+        requests = [request for _, earlier in read.earlier for request in earlier]
+        lefts = [request.left for request in (*requests, *read.joins) if request.left is not None]
+        found = [entity_of(selects.leftmost(clause)) for clause in (*read.froms, *lefts)]
+        return [entity for entity in found if entity is not None]
 
     def with_inherited_tables(self, froms: list[Any]) -> list[Any]:
         """Add the joins of classes in joined-table inheritance, of which only some columns are selected."""

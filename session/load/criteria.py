@@ -17,6 +17,9 @@ from session.load.loader_option import LoaderOption, portable
 
 __all__ = ["LoaderCriteriaOption", "with_loader_criteria"]
 
+MADE_FOR_LOADING = "made_for_loading"
+"""Name of the mark on an alias that eager loading has made: it stands for the class itself."""
+
 
 class LoaderCriteriaOption(LoaderOption):
     """A condition on an entity, or on all classes that share a base; see :func:`with_loader_criteria`."""
@@ -71,7 +74,7 @@ class LoaderCriteriaOption(LoaderOption):
 
         :param entity: a mapper or aliased entity.
         """
-        if entity.is_aliased_class and not self.include_aliases and not getattr(entity, "made_for_loading", False):
+        if entity.is_aliased_class and not self.include_aliases and not getattr(entity, MADE_FOR_LOADING, False):
             return self.entity is entity
         mine = self.entity
         if mine is None:

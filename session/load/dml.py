@@ -20,7 +20,7 @@ from session.load.compile import ColumnList
 from session.load.context import LoadContext
 from session.load.dml_plugin import column_for, plain_statement, row_criteria
 from session.load.entities import name_parts, parts_of
-from session.load.result import LoadedResult, result_metadata
+from session.load.result import LoadedResult, empty_result, result_metadata
 from session.load.synchronize import Synchronizer, choose_strategy
 
 __all__ = ["execute_dml"]
@@ -47,6 +47,9 @@ class Returning(ColumnList):
         super().__init__(statement, selects.options_of(statement))
         self.own = selects.returning_of(statement)
         self.parts = parts_of(self.own)
+        if any(selects.is_star(part.element) for part in self.parts):
+            self.columns = list(self.own)
+            self.parts = []
         if self.parts:
             self.setup_parts([selects.subject_of(statement)])
 
@@ -172,6 +175,11 @@ class _Run:
                 return result
             refreshed = bool(self.options.get("populate_existing"))
             return returning.result(self.session, list(result), self.options, self.bind_arguments, refreshed)
+        if len(self.mapper.sorted_tables) > 1 and selects.has_insert_extension(self.statement):
+            raise InvalidRequestError(
+                f"{self.mapper.class_.__name__} is mapped to several tables: a bulk INSERT with ON CONFLICT "
+                "or the like does not say for which of them; insert into each table by itself"
+            )
         returned = insert_rows(
             self.connection,
             self.mapper,
@@ -182,14 +190,17 @@ class _Run:
             options=self.core_options,
         )
         if not returning.parts:
-            return LoadedResult(result_metadata([], [], []), [], False)
+            return empty_result()
         refreshed = bool(self.options.get("populate_existing"))
         return returning.result(self.session, returned, self.options, self.bind_arguments, refreshed)
 
     def update_by_key(self, rows: Sequence[Mapping[str, Any]]) -> Any:
         """Run an UPDATE for each row of a list, by its primary key."""
         if self.statement.is_delete:
-            return self.execute(plain_statement(self.statement), rows)
+            raise InvalidRequestError(
+                f"A DELETE of {self.mapper.class_.__name__} does not take a list of rows; delete by criteria, or "
+                "execute the statement on session.connection()"
+            )
         if selects.returning_of(self.statement):
             raise InvalidRequestError(
                 f"A bulk UPDATE of {self.mapper.class_.__name__} by primary key cannot have RETURNING; "
@@ -205,10 +216,17 @@ class _Run:
                     "criteria or rows, not both"
                 )
             return self.execute(plain_statement(self.statement), [self.by_column(row) for row in rows])
+        if strategy == "fetch":
+            raise InvalidRequestError(
+                "synchronize_session='fetch' does not go with an UPDATE of rows by primary key, whose keys are known; "
+                "leave the option away, or set it to 'evaluate' or False"
+            )
+        if selects.has_ordered_values(self.statement):
+            raise InvalidRequestError("An UPDATE of rows by primary key cannot have ordered_values(); use values()")
         update_rows(self.connection, self.mapper, rows, statement=self.statement, options=self.core_options)
         if strategy:
             self.refresh_by_key(rows)
-        return LoadedResult(result_metadata([], [], []), [], False)
+        return empty_result()
 
     def by_column(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Translate attribute names among parameters; others are names of ``bindparam()``."""
@@ -231,7 +249,7 @@ class _Run:
         for row in rows:
             state = shelf.get(tuple(row.get(key) for key in keys))
             obj = None if state is None else state.obj()
-            if obj is None:
+            if state is None or obj is None:
                 continue
             dict_ = obj.__dict__
             plain = {}
@@ -273,7 +291,7 @@ class _Run:
         fetch_with_returning = False
         key_places: list[int] = []
         if sync.strategy == "fetch":
-            fetch_with_returning = self.can_return() and not selects.has_other_tables(statement)
+            fetch_with_returning = self.can_return(selects.has_other_tables(statement))
             if fetch_with_returning:
                 for column in self.local_key():
                     if column not in columns:
@@ -283,6 +301,8 @@ class _Run:
                 sync.take_keys(self.execute(sync.select_keys(), params or None).all())
         made = plain_statement(statement, columns)
         result = self.execute(made, params or None)
+        if columns and not returning.parts and not fetch_with_returning:
+            return result
         rows = [tuple(row) for row in result] if columns else []
         if fetch_with_returning:
             sync.take_keys([[row[place] for place in key_places] for row in rows])
@@ -301,10 +321,13 @@ class _Run:
             return CountedResult(len(rows))
         return result
 
-    def can_return(self) -> bool:
+    def can_return(self, several_tables: bool) -> bool:
         """Tell whether the database returns rows from this kind of statement."""
         able = capabilities.of(self.connection.dialect)
-        return bool(able.update_returning if self.statement.is_update else able.delete_returning)
+        dialect = self.connection.dialect
+        if self.statement.is_update:
+            return bool(able.update_returning and (not several_tables or dialect.update_returning_multifrom))
+        return bool(able.delete_returning and (not several_tables or dialect.delete_returning_multifrom))
 
     def local_key(self) -> list[Any]:
         """List the primary key columns of the table that the statement is about."""

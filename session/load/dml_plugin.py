@@ -26,6 +26,8 @@ def column_for(mapper: Any, table: Any, key: str) -> Any:
     :param key: the attribute's name.
     """
     prop = mapper.props.get(key)
+    while prop is not None and getattr(prop, "is_synonym", False):
+        prop = mapper.props.get(prop.name)
     if prop is None or not prop.is_column:
         return None
     for column in prop.columns:
@@ -42,7 +44,7 @@ def written_pairs(statement: Any, pairs: Iterable[tuple[Any, Any]]) -> Iterator[
         if isinstance(key, str):
             column = column_for(mapper, table, key)
             if column is not None:
-                yield column, value
+                yield (column if column.table is table else key), value
                 continue
             attribute = getattr(mapper.class_, key, None)
             spread = getattr(attribute, "_bulk_update_tuples", None)
@@ -51,11 +53,11 @@ def written_pairs(statement: Any, pairs: Iterable[tuple[Any, Any]]) -> Iterator[
             else:
                 yield key, value
             continue
-        notes = selects.annotations(key)
+        notes = selects.notes_of(key)
         name = notes.get("proxy_key")
         if "bundle" not in notes and name is not None and name in mapper.props:
             column = column_for(mapper, table, name)
-            yield (key if column is None else column), value
+            yield (key if column is None or column.table is not table else column), value
             continue
         spread = getattr(key, "_bulk_update_tuples", None)
         if spread is not None:
@@ -97,7 +99,10 @@ class _EntityDML:
 
     @classmethod
     def _get_multi_crud_kv_pairs(cls, statement: Any, multi_kv_iterator: Any) -> Any:
-        translated = [dict(written_pairs(statement, each.items())) for each in multi_kv_iterator]
+        translated = [
+            {getattr(key, "key", key): value for key, value in written_pairs(statement, each.items())}
+            for each in multi_kv_iterator
+        ]
         return cls.base._get_multi_crud_kv_pairs(statement, translated)
 
 

@@ -123,7 +123,7 @@ class EagerJoins:
             froms = self.attach_to(froms, root)
         parts["froms"] = tuple(froms)
         if self.order_by:
-            parts["order_by"] = (*read.order_by, *self.order_by)
+            parts["order_by"] = (*parts.get("order_by", read.order_by), *self.order_by)
         return selects.rebuild(self.builder.statement, **parts)
 
     def attach_to(self, froms: list[Any], root: EagerNode) -> list[Any]:
@@ -145,7 +145,8 @@ class EagerJoins:
                 places[number] = len(own)
                 own.append(column)
         inner_columns = list(own)
-        self.need(inner_columns, selects.order_columns(inner_columns, read.order_by))
+        own_order = parts.get("order_by", read.order_by)
+        self.need(inner_columns, selects.order_columns(inner_columns, own_order))
         for root in self.roots:
             tables = set(selects.surface(root.source.selectable))
             self.need(
@@ -162,7 +163,7 @@ class EagerJoins:
         joined: Any = subquery
         for root in self.roots:
             joined = root.attach(joined, False, adapter)
-        order_by = [adapter.traverse(selects.replace_labels(each, subquery.c)) for each in read.order_by]
+        order_by = [adapter.traverse(selects.replace_labels(each, subquery.c)) for each in own_order]
         made = select(*columns).set_label_style(read.label_style).select_from(joined)
         if order_by or self.order_by:
             made = made.order_by(*order_by, *self.order_by)

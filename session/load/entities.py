@@ -35,7 +35,7 @@ Rows = Sequence[Sequence[Any]]
 
 def entity_of(element: Any) -> Any:
     """Give the mapper or aliased entity that an element was read from, ``None`` for plain SQL."""
-    return selects.annotations(element).get("parententity")
+    return selects.notes_of(element).get("parententity")
 
 
 def entity_in(element: Any) -> Any:
@@ -77,7 +77,7 @@ class EntityPart:
         """The name in the row: that of the class, or of the alias if it has one."""
         entity = self.entity
         if entity.is_aliased_class:
-            given: str | None = entity.name if _named(entity) else None
+            given: str | None = entity._given_name
             return given
         return str(self.mapper.class_.__name__)
 
@@ -155,7 +155,7 @@ class ColumnPart:
 
     @property
     def expr(self) -> Any:
-        notes = selects.annotations(self.element)
+        notes = selects.notes_of(self.element)
         entity, key = notes.get("parententity"), notes.get("proxy_key")
         if entity is not None and key is not None:
             return getattr(entity.entity, key, self.element)
@@ -174,7 +174,7 @@ class ColumnPart:
         return selects.from_objects(self.element)
 
     def setup(self, builder: Any) -> None:
-        self.position = builder.add_column(self.element)
+        self.position = builder.add_column(builder.adapted(self.element))
 
     def expand(self) -> list[Any]:
         return [self.element]
@@ -215,7 +215,7 @@ class BundlePart:
 
     def __init__(self, element: Any) -> None:
         self.element = element
-        self.bundle: Any = selects.annotations(element)["bundle"]
+        self.bundle: Any = selects.notes_of(element)["bundle"]
         self.entity: Any = entity_in(element)
         self.parts: list[Any] = [_part(each) for each in element.clauses]
         self.make: Callable[[Any], Any] | None = None
@@ -227,7 +227,8 @@ class BundlePart:
 
     @property
     def name(self) -> str | None:
-        return selects.annotations(self.element).get("proxy_key") or self.bundle.name
+        found: str | None = selects.notes_of(self.element).get("proxy_key") or self.bundle.name
+        return found
 
     @property
     def expr(self) -> Any:
@@ -235,7 +236,7 @@ class BundlePart:
 
     @property
     def lookups(self) -> tuple[Any, ...]:
-        notes = selects.annotations(self.element)
+        notes = selects.notes_of(self.element)
         entity, key = notes.get("parententity"), notes.get("proxy_key")
         attribute = getattr(entity.entity, key, None) if entity is not None and key else None
         return (self.bundle,) if attribute is None else (self.bundle, attribute)
@@ -290,16 +291,8 @@ def _label(part: Any) -> str | None:
     return selects.proxy_name(part.element) if isinstance(part, ColumnPart) else part.name
 
 
-def _named(entity: Any) -> bool:
-    """Tell whether an alias was given a name of its own by the user."""
-    selectable_name = getattr(entity.selectable, "name", None)
-    return isinstance(entity.name, str) and (
-        entity.name != entity.mapper.class_.__name__ or selectable_name == entity.name
-    )
-
-
 def _part(element: Any) -> Any:
-    notes = selects.annotations(element)
+    notes = selects.notes_of(element)
     if "bundle" in notes:
         return BundlePart(element)
     if selects.is_from(element) and "parententity" in notes:
@@ -308,16 +301,17 @@ def _part(element: Any) -> Any:
 
 
 def parts_of(elements: Sequence[Any]) -> list[Any]:
-    """Give the parts of a columns clause; a plain table stands for all its columns.
+    """Give the parts of a columns clause; a plain table, or a list of columns, stands for its columns.
 
     :param elements: the elements as Core has coerced them.
     """
     parts: list[Any] = []
     for element in elements:
-        if selects.is_from(element) and "parententity" not in selects.annotations(element):
+        part = _part(element)
+        if isinstance(part, ColumnPart):
             parts.extend(ColumnPart(each) for each in selects.selected(element))
         else:
-            parts.append(_part(element))
+            parts.append(part)
     return parts
 
 
@@ -328,13 +322,19 @@ def entity_columns(entity: Any) -> list[Any]:
     """
     found: dict[Any, Any] = {}
     mappers = getattr(entity, "with_polymorphic_mappers", None) or (entity.mapper,)
+    adapt = entity.adapt if entity.is_aliased_class else getattr(entity, "polymorphic_adapter", None)
     for mapper in (entity.mapper, *mappers):
         for prop in mapper.column_props:
             for column in prop.columns:
-                if column not in found:
-                    element = entity.adapt(column) if entity.is_aliased_class else column
+                if column not in found and (selects.is_column(column) or not _left_out(prop)):
+                    element = column if adapt is None else adapt(column)
                     found[column] = element if selects.is_column(column) else annotate_for(entity, element, prop.key)
     return list(found.values())
+
+
+def _left_out(prop: Any) -> bool:
+    """Tell whether an SQL expression of a mapping is only selected when it is asked for."""
+    return bool(prop.deferred) or selects.is_null(prop.columns[0])
 
 
 def describe_columns(columns: Sequence[Any], statement: Any) -> list[dict[str, Any]]:

@@ -14,11 +14,16 @@ from typing import Any
 from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 
 from session._accel import loading
+from session.core.sql import ColumnAdapter
 from session.load.loader_option import COLUMN, RELATIONSHIP
 from session.load.option_tree import Directive, OptionSet, Scope
 from session.mapping.strategies import factories, strategy_for
 
 __all__ = ["EntityBuild", "Part", "entity_loader"]
+
+
+NEVER_WITH_ROWS = ("dynamic", "write_only")
+"""Strategies of relationships that are no part of any load."""
 
 
 class Part:
@@ -57,7 +62,18 @@ class EntityBuild:
     :param eager: the entity was brought in by eager loading.
     """
 
-    __slots__ = ("adapter", "builder", "eager", "entity", "included", "mapper", "parts", "path", "scope")
+    __slots__ = (
+        "adapter",
+        "builder",
+        "eager",
+        "entity",
+        "included",
+        "mapper",
+        "parts",
+        "path",
+        "scope",
+        "subclass_loads",
+    )
 
     def __init__(self, builder: Any, entity: Any, path: Any, scope: Scope, adapter: Any, eager: bool) -> None:
         self.builder = builder
@@ -69,6 +85,7 @@ class EntityBuild:
         self.eager = eager
         self.parts: dict[Any, Part] = {}
         self.included: list[Any] = [self.mapper]
+        self.subclass_loads: dict[Any, Any] = {}
 
     @property
     def options(self) -> OptionSet:
@@ -106,6 +123,8 @@ class EntityBuild:
             part.late = name == "column"
             part.reset = not part.late
             return part
+        if name in NEVER_WITH_ROWS:
+            return part
         strategy_for(prop, name).compile(self, part, mapper, directive, available)
         return part
 
@@ -127,7 +146,7 @@ class EntityBuild:
 def accepts_default(prop: Any, name: str) -> bool:
     """Tell whether an option for all attributes is meant for this one."""
     if prop.is_relationship:
-        return prop.strategy not in ("dynamic", "write_only")
+        return prop.strategy not in NEVER_WITH_ROWS
     return name in ("column", "deferred", "raise_deferred") and prop.strategy != "expression"
 
 
@@ -172,19 +191,19 @@ def entity_loader(
         path, scope = builder.options.start(entity)
     if adapter is None and entity.is_aliased_class:
         adapter = entity.adapt
-    elif adapter is None:
-        adapter = getattr(entity, "selectable_adapter", None)
+    elif adapter is None and getattr(entity, "with_polymorphic_selectable_given", None) is not None:
+        adapter = ColumnAdapter(entity.selectable, equivalents=entity.equivalent_columns).traverse
     build = EntityBuild(builder, entity, path, scope, adapter, eager)
     mapper = build.mapper
-    identity = identity_positions(build, mapper)
     included = list(getattr(entity, "with_polymorphic_mappers", ()) or ())
     if mapper not in included:
         included.insert(0, mapper)
     build.included = included
-    base = row_loader(build, mapper, identity)
-    if mapper.polymorphic_on is None or len(included) + len(list(mapper.self_and_descendants)) == 2:
+    base = row_loader(build, mapper)
+    identity = base.pk_positions
+    if mapper.polymorphic_on is None:
         return base
-    position = build.position(mapper.polymorphic_on)
+    position = build.position(getattr(entity, "polymorphic_on", mapper.polymorphic_on))
     if position is None:
         return base
     explain = Explain(mapper, base)
@@ -212,30 +231,55 @@ def identity_positions(build: EntityBuild, mapper: Any) -> tuple[int, ...]:
     return tuple(positions)
 
 
-def row_loader(build: EntityBuild, mapper: Any, identity: tuple[int, ...]) -> Any:
-    """Make the loader of one class, the entity's own or a subclass."""
+def row_loader(build: EntityBuild, mapper: Any, identity: tuple[int, ...] | None = None) -> Any:
+    """Make the loader of one class: the entity's own, or a subclass whose objects have the same identity."""
     made = loading.RowLoader(mapper, build.path)
-    made.pk_positions = identity
     source = nearest_included(build, mapper)
     scope = build.scope
     only = scope.only_keys
     made.carries_path = carries_path(mapper)
-    for prop in attributes(mapper):
-        key = prop.key
-        if only is not None and key not in only:
-            continue
-        if prop.is_column and not getattr(prop, "instrument", True):
-            continue
-        if source is mapper:
-            part = build.part(prop, mapper)
-        elif key in source.props and source.props[key].is_relationship == prop.is_relationship:
-            part = build.part(source.props[key], source)
-        else:
-            part = build.part(prop, mapper, available=False)
-        take(made, part)
+    wanted = [
+        prop
+        for prop in attributes(mapper)
+        if (only is None or prop.key in only) and not (prop.is_column and not getattr(prop, "instrument", True))
+    ]
+    if only is not None and identity is None and not only.intersection(mapper.pk_keys):
+        identity = identity_positions(build, mapper)
+    parts = {prop.key: part_of(build, mapper, source, prop) for prop in in_select_order(build, mapper, wanted)}
+    for prop in wanted:
+        take(made, parts[prop.key])
+    made.pk_positions = identity_positions(build, mapper) if identity is None else identity
     for post in subclass_loads(build, mapper, source):
         made.post.append(post)
     return made
+
+
+def part_of(build: EntityBuild, mapper: Any, source: Any, prop: Any) -> Part:
+    """Translate an attribute, by the property of the most derived class that is selected from."""
+    if source is mapper:
+        return build.part(prop, mapper)
+    inherited = source.props.get(prop.key)
+    if inherited is not None and inherited.is_relationship == prop.is_relationship:
+        return build.part(inherited, source)
+    return build.part(prop, mapper, available=False)
+
+
+def in_select_order(build: EntityBuild, mapper: Any, props: list[Any]) -> list[Any]:
+    """Sort attributes as their columns stand in the SELECT.
+
+    Columns come before what is joined to them, unless the entity is itself joined, or the statement
+    has joined the relationship's target.
+    """
+    if build.eager:
+        return sorted(props, key=lambda prop: prop.is_column)
+
+    def rank(prop: Any) -> int:
+        if prop.is_column:
+            return 1
+        directive = build.directive(prop, mapper)
+        return 0 if directive is not None and directive.params.get("contains") else 2
+
+    return sorted(props, key=rank)
 
 
 def take(made: Any, part: Part) -> None:
@@ -275,7 +319,11 @@ def subclass_loads(build: EntityBuild, mapper: Any, source: Any) -> list[Any]:
     named = build.scope.polymorphic
     for each in wanted:
         if each in named or getattr(each, "polymorphic_load", None) == "selectin":
-            return [factories["mapper", "selectin_polymorphic"](build, each)]
+            found = build.subclass_loads.get(each)
+            if found is None:
+                make: Any = factories["mapper", "selectin_polymorphic"]
+                found = build.subclass_loads[each] = make(build, each, source)
+            return [found]
     return []
 
 

@@ -93,12 +93,13 @@ _TRANSLATED: dict[Any, Callable[[Any, Any], Any]] = {
 class Evaluator:
     """Turns expressions over one class into functions.
 
-    :param mapper: the mapper of the class.
+    :param entity: the mapper or alias that the expressions are about.
     :param params: values of named parameters.
     """
 
-    def __init__(self, mapper: Any, params: Mapping[str, Any] | None = None) -> None:
-        self.mapper = mapper
+    def __init__(self, entity: Any, params: Mapping[str, Any] | None = None) -> None:
+        self.entity = entity
+        self.mapper: Any = entity.mapper
         self.params = params or {}
 
     def compile(self, *criteria: Any) -> Function:
@@ -147,7 +148,8 @@ class Evaluator:
         """Give the function that reads a column's attribute."""
         entity = column._annotations.get("parententity")
         if entity is not None:
-            if entity.is_aliased_class or not (self.mapper.isa(entity.mapper) or entity.mapper.isa(self.mapper)):
+            related = self.mapper.isa(entity.mapper) or entity.mapper.isa(self.mapper)
+            if entity is not self.entity and (entity.is_aliased_class or not related):
                 raise UnevaluatableError(f"Cannot evaluate {column}: it belongs to another entity")
             key = column._annotations.get("proxy_key")
             prop = self.mapper.props.get(key)

@@ -8,12 +8,12 @@ Next on the way: ``core/driver.py`` for rows, ``_py/loading.py`` for objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.util import immutabledict
 
 from session.core import selects
@@ -30,6 +30,9 @@ from session.load.result import ChunkedResult, LoadedResult, require_unique, res
 __all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "plan_of", "prepare"]
 
 NOTHING: Mapping[str, Any] = immutabledict()
+BATCH = 1000
+"""Raw rows that are at hand at a time while objects with nothing but columns are made of them."""
+
 STREAM_SIZE = 1000
 """Rows of a chunk where ``stream_results`` is set and ``yield_per`` is not."""
 
@@ -45,6 +48,7 @@ class SelectPlan:
 
     __slots__ = (
         "bound",
+        "in_batches",
         "label_style",
         "metadata",
         "needs_unique",
@@ -73,15 +77,17 @@ class SelectPlan:
         self.volatile = not all(part.lasting for part in parts)
         self.metadata: Any = None
         self.bound = False
+        #: known after the first execution: one entity of plain columns, whose rows may come bit by bit
+        self.in_batches = False
 
     def bind(self) -> None:
         """Take the result processors, which are known after the first execution."""
-        known = iter(self.plan.processors)
-        processors = [None if isinstance(each, TextClause) else next(known, None) for each in self.row_columns]
+        processors = self.plan.processors
         for part in self.parts:
             part.bind(processors)
         self.metadata = self.describe(self.parts)
         self.bound = True
+        self.in_batches = self.scalars and getattr(getattr(self.parts[0], "loader", None), "plain", False)
 
     def describe(self, parts: Sequence[Any]) -> Any:
         """Describe the result's columns.
@@ -141,6 +147,21 @@ class SelectPlan:
         if context is not None:
             context.finish_chunk()
         return values
+
+    def load_batches(self, context: Any, batches: Iterable[list[Any]]) -> list[Any]:
+        """Turn batches of raw rows into objects; the collector rests meanwhile."""
+        load = self.parts[0].load
+        objects: list[Any] = []
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            for rows in batches:
+                objects += load(context, rows)
+        finally:
+            if collecting:
+                gc.enable()
+        context.finish_chunk()
+        return objects
 
 
 def prepare(statement: Any, dialect: Any, *, cache_key: Any = None, schema_translate_map: Any = None) -> SelectPlan:
@@ -235,7 +256,10 @@ def execute_select(
             )
         if not plan.needs_unique:
             return _streamed(plan, statement, context, driver.chunks(plan.plan, size, given, extracted), size)
-    rows = plan.load(context, driver.rows(plan.plan, given, extracted))
+    if plan.in_batches:
+        rows = plan.load_batches(context, driver.batches(plan.plan, BATCH, given, extracted))
+    else:
+        rows = plan.load(context, driver.rows(plan.plan, given, extracted))
     result = LoadedResult(plan.metadata_for(statement), rows, plan.scalars)
     if plan.needs_unique:
         require_unique(result)
@@ -317,8 +341,8 @@ def execute_statement(
             return execute_from_statement(session, statement, params, execution_options, bind_arguments)
         if kind in ("insert", "update", "delete"):
             return execute_dml(session, statement, params, execution_options, bind_arguments)
-        if execution_options.get("autoflush", True):
-            session._autoflush()
+    if execution_options.get("autoflush", True) and statement.get_execution_options().get("autoflush", True):
+        session._autoflush()
     connection = session.connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
     options = {name: value for name, value in execution_options.items() if name != "_load_context"}
     return connection.execute(statement, params, execution_options=options)

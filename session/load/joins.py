@@ -30,6 +30,7 @@ class JoinList:
     def __init__(self, builder: Any, froms: Sequence[Any]) -> None:
         self.builder = builder
         self.froms: list[Any] = list(froms)
+        self.edges: set[tuple[Any, Any, Any]] = set()
 
     def add(self, request: selects.JoinRequest, parts: Sequence[Any]) -> None:
         """Carry out one request.
@@ -44,7 +45,7 @@ class JoinList:
             _need_relationship(right)
             attribute, right = right, None
             if onclause is not None:
-                raise ArgumentError(
+                raise InvalidRequestError(
                     f"join({attribute}) states its ON clause by itself; give the target class and an ON clause, "
                     f"or add conditions with {attribute}.and_(...)"
                 )
@@ -72,6 +73,10 @@ class JoinList:
         if left is not None and entity_of(left) is not None and entity_of(left).mapper.isa(source.mapper):
             source = entity_of(left)
         prop = attribute.property
+        edge = (source, target, prop)
+        if edge in self.edges:
+            return
+        self.edges.add(edge)
         primary, secondary_on, secondary, _ = prop.joins_for(
             source,
             target,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import ArgumentError, NoInspectionAvailable
+from sqlalchemy.util import warn_deprecated
 
 from session.core.sql import ExecutableOption, HasCacheKey
 
@@ -23,6 +24,7 @@ __all__ = [
     "AtPath",
     "Load",
     "LoaderOption",
+    "LocalLoad",
     "OnlyKeys",
     "Setting",
     "Step",
@@ -238,11 +240,13 @@ class Load(LoaderOption):
                 "use lazyload(), selectinload() or another relationship option"
             )
         end = self.end
-        if end is not None and not links(end, step.owner):
+        if end is not None and not (has_attributes_of(end, step.owner) if self.path else links(end, step.owner)):
             if self.path:
+                last = self.path[-1]
+                hint = f"; say {last}.of_type({label(step.owner)}) there" if links(end, step.owner) else ""
                 raise ArgumentError(
-                    f"{step} cannot follow {self.path[-1]} in a loader option: that leads to {label(end)}, "
-                    f"and {step.key!r} is an attribute of {label(step.owner)}"
+                    f"{step} cannot follow {last} in a loader option: that leads to {label(end)}, "
+                    f"and {step.key!r} is an attribute of {label(step.owner)}{hint}"
                 )
             raise ArgumentError(f"{step} is an attribute of {label(step.owner)}, and this option is for {label(end)}")
         return step
@@ -308,7 +312,12 @@ class Load(LoaderOption):
         return self.relate(attr, "immediate", recursion_depth=recursion_depth)
 
     def noload(self, attr: Any) -> Load:
-        """Leave a relationship empty."""
+        """Leave a relationship empty; deprecated, as what it gives is not what the database has."""
+        warn_deprecated(
+            "noload() gives None or an empty collection whatever the database has, and will be removed; "
+            "use raiseload() or lazyload()",
+            "2.1",
+        )
         return self.relate(attr, "noload")
 
     def raiseload(self, attr: Any, sql_only: bool = False) -> Load:
@@ -353,6 +362,13 @@ class Load(LoaderOption):
         """Load the columns of subclasses by one more SELECT per subclass."""
         mappers = tuple(entity_of(cls) for cls in classes)
         return self.also([Setting(self.path, ENTITY, None, "selectin_polymorphic", (("mappers", mappers),))])
+
+
+class LocalLoad(Load):
+    """A loader's own option for the entity that its statement loads; what users' options say comes first."""
+
+    inherit_cache = False
+    propagate_to_loaders = False
 
 
 # -- entities and attributes ------------------------------------------------------------------
@@ -414,7 +430,7 @@ def label(entity: Any) -> str:
 
 
 def links(end: Any, owner: Any) -> bool:
-    """Tell whether an attribute of ``owner`` can be one of the objects that ``end`` stands for."""
+    """Tell whether an option for attributes of ``owner`` can be for objects that ``end`` stands for."""
     if end is owner:
         return True
     ours, theirs = end.mapper, owner.mapper
@@ -422,7 +438,17 @@ def links(end: Any, owner: Any) -> bool:
         return same_alias(end, owner)
     if owner.is_aliased_class:
         return False
-    return bool(ours.isa(theirs) or theirs.isa(ours))
+    return bool(ours.common_parent(theirs))
+
+
+def has_attributes_of(end: Any, owner: Any) -> bool:
+    """Tell whether all objects that ``end`` stands for have the attributes of ``owner``."""
+    if end is owner:
+        return True
+    if owner.is_aliased_class:
+        return bool(end.is_aliased_class) and same_alias(end, owner)
+    included = getattr(end, "with_polymorphic_mappers", None) or ()
+    return bool(end.mapper.isa(owner.mapper)) or any(mapper.isa(owner.mapper) for mapper in included)
 
 
 def same_alias(first: Any, second: Any) -> bool:

@@ -19,6 +19,7 @@ from session.load.loader_option import (
     RELATIONSHIP,
     AtPath,
     Load,
+    LocalLoad,
     OnlyKeys,
     Setting,
     Step,
@@ -144,7 +145,7 @@ class Scope:
 class OptionSet:
     """The resolved options of one statement."""
 
-    __slots__ = ("at", "criteria", "defaults", "groups", "only_keys", "roots")
+    __slots__ = ("at", "criteria", "defaults", "groups", "local", "only_keys", "roots")
 
     def __init__(self) -> None:
         self.roots: dict[Any, Scope] = {}
@@ -152,18 +153,25 @@ class OptionSet:
         self.criteria: tuple[Any, ...] = ()
         self.groups: frozenset[str] = frozenset()
         self.only_keys: frozenset[str] | None = None
+        #: options of the loader whose statement it is
+        self.local: list[LocalLoad] = []
         #: the path of an earlier statement at which this one goes on
         self.at: Any = None
 
     def start(self, entity: Any) -> tuple[Any, Scope]:
         """Give the path and the scope of an entity that the statement selects."""
-        at = self.at
-        if at is None or at.steps[-1].mapper is not entity.mapper:
-            return Path.root(entity), self.scope(entity)
-        scope = self.scope_at(at.steps)
+        path = self.at
+        if path is None or not entity.mapper.isa(path.steps[-1].mapper):
+            path, scope = Path.root(entity), self.scope(entity)
+        else:
+            scope = self.scope_at(path.steps)
         if self.only_keys is not None:
             scope.only_keys = self.only_keys
-        return at, scope
+        for option in self.local:
+            for setting in option.settings:
+                if setting.step is not None and not scope.attributes.get(setting.step.key):
+                    self.enter(scope, setting)
+        return path, scope
 
     def scope(self, entity: Any) -> Scope:
         """Give the scope of an entity that the statement selects."""
@@ -257,7 +265,9 @@ def resolve_options(options: Iterable[Any], entities: Iterable[Any] | None = Non
             known = None
     loads = []
     for option in options:
-        if isinstance(option, Load):
+        if isinstance(option, LocalLoad):
+            made.local.append(option)
+        elif isinstance(option, Load):
             if known is not None:
                 _check_root(option, known)
             loads.append(option)
@@ -273,13 +283,17 @@ def resolve_options(options: Iterable[Any], entities: Iterable[Any] | None = Non
 def _check_root(option: Load, entities: list[Any]) -> None:
     """Refuse an option that no entity of the statement is concerned with."""
     root = option.root
-    if root is None or not entities or any(links(entity, root) for entity in entities):
+    if root is None or any(links(entity, root) for entity in entities):
         return
     names = ", ".join(sorted({label(entity) for entity in entities}))
     first = option.settings[0].step if option.settings else None
     if option.settings and option.settings[0].path:
         first = option.settings[0].path[0]
     what = f"The loader option for {first}" if first is not None else f"The loader option for {label(root)}"
+    if not entities:
+        raise ArgumentError(
+            f"{what} does not apply: the statement selects columns only, and no objects that it could be for"
+        )
     raise ArgumentError(
         f"{what} does not apply: the statement selects {names}, and {label(root)} is none of these. "
         f"Begin the option at one of them and name every relationship on the way, "

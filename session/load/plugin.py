@@ -13,7 +13,7 @@ from typing import Any
 from session.constants import PLUGIN
 from session.core import selects
 from session.core.from_statement import FromStatement
-from session.load.compile import translate
+from session.load.compile import criteria_options, translate
 from session.load.entities import EntityPart, describe_columns, entity_of, parts_of
 
 __all__ = ["EntitySelectState"]
@@ -33,10 +33,10 @@ class EntitySelectState(selects.SelectState):
     @classmethod
     def get_column_descriptions(cls, statement: Any) -> list[dict[str, Any]]:
         """Give what ``statement.column_descriptions`` shows."""
-        return describe_columns(selects.read(statement).columns, statement)
+        return describe_columns(selects.raw_columns_of(statement), statement)
 
     @classmethod
-    def from_statement(cls, statement: Any, from_statement: Any) -> FromStatement:
+    def from_statement(cls, statement: Any, from_statement: Any) -> Any:
         """Take the rows of another statement for the entities of this one."""
         made = FromStatement(list(statement._raw_columns), from_statement, statement._propagate_attrs)
         return made.options(*selects.options_of(statement)).execution_options(**statement.get_execution_options())
@@ -79,13 +79,26 @@ class EntitySelectState(selects.SelectState):
         return list({id(each): each for each in found}.values())
 
 
+@selects.plugin_for(PLUGIN, "compound_select")
+class EntityCompoundState(selects.CompoundState):  # type: ignore[misc]
+    """The compile state of a set operation of such SELECTs."""
+
+    @classmethod
+    def create_for_statement(cls, statement: Any, compiler: Any, **keywords: Any) -> Any:
+        """Hand the criteria of ``with_loader_criteria()`` on to the SELECTs that are combined."""
+        criteria = criteria_options(selects.options_of(statement))
+        if criteria:
+            statement = selects.with_more_options(statement, criteria)
+        return selects.CompoundState(statement, compiler, **keywords)
+
+
 def _joined(right: Any) -> Any:
     """Give the entity that a join leads to."""
     if getattr(right, "is_attribute", False) is not True:
         return _namespace(right)
     narrowed = right._of_type
     if narrowed is None:
-        return right.property.entity
+        return getattr(right.property, "entity", right.parent)
     return narrowed if hasattr(narrowed, "mapper") else selects.inspect_entity(narrowed)
 
 

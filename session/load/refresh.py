@@ -11,18 +11,17 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.util import immutabledict
+from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
-from session.constants import ATTR_WAS_SET, NO_AUTOFLUSH, NO_VALUE, PASSIVE_NO_RESULT, SQL_OK
+from session.constants import ATTR_WAS_SET, PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
 from session.exc import DetachedInstanceError, ObjectDeletedError
 from session.load.context import EMPTY_DICT
-from session.load.loader_option import OnlyKeys
+from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.prepared import PreparedSelect, run_select
+from session.load.row_columns import memo_of, row_columns
 from session.mapping.strategies import hooks
 
 __all__ = ["load_by_identity", "load_columns", "load_scalars", "refresh_state"]
-
-EMPTY = immutabledict()
 
 
 def load_by_identity(
@@ -39,7 +38,7 @@ def load_by_identity(
     refresh_of: Any = None,
     only_keys: Any = None,
     kind: str = "",
-    autoflush: bool = True,
+    path: Any = None,
 ) -> Any:
     """Load an object by its primary key, by a SELECT; the identity map is not asked.
 
@@ -52,6 +51,8 @@ def load_by_identity(
     :param identity_token: the token of the object's identity key.
     :param refresh_of: the state of the object to be refreshed.
     :param only_keys: attributes to which the load is confined.
+    :param kind: what listeners are told about the load: "relationship", "column", "refresh" or nothing.
+    :param path: where the object stood in the statement that the options come from.
     :return: the object, ``None`` if there is no such row.
     """
     mapper = mapper.mapper
@@ -69,7 +70,7 @@ def load_by_identity(
         if only_keys is not None:
             statement = statement.options(OnlyKeys(only_keys))
         if options:
-            statement = statement.options(*options)
+            statement = statement.options(*options, *(() if path is None else (AtPath(path),)))
         if for_update is not None:
             statement = statement.with_for_update(**for_update)
         if execution_options:
@@ -87,13 +88,14 @@ def load_by_identity(
     return None
 
 
-def identity_statement(mapper: Any, missing: Iterable[int] = ()) -> Any:
+def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "") -> Any:
     """Build the SELECT of one object by its primary key; ``missing`` numbers the key columns that are NULL."""
     criteria = [
         column.is_(None) if number in missing else column == bindparam(f"pk_{number}", type_=column.type)
         for number, column in enumerate(mapper.primary_key, 1)
     ]
-    return select(mapper).where(*criteria)
+    statement = select(mapper).where(*criteria)
+    return statement.set_label_style(LABEL_STYLE_NONE) if kind == RELATIONSHIP else statement
 
 
 def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
@@ -103,20 +105,11 @@ def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
     key = ("identity", wanted, kind)
     found: PreparedSelect | None = memo.get(key)
     if found is None:
-        statement = identity_statement(mapper)
+        statement = identity_statement(mapper, kind=kind)
         if wanted is not None:
             statement = statement.options(OnlyKeys(wanted))
         found = memo.setdefault(key, PreparedSelect(statement, mapper, kind))
     return found
-
-
-def memo_of(mapper: Any) -> dict[Any, Any]:
-    """Give the place where a mapper keeps its prepared statements."""
-    try:
-        return mapper.load_memo  # type: ignore[no-any-return]
-    except AttributeError:
-        memo = mapper.load_memo = {}
-        return memo
 
 
 def lock_arguments(with_for_update: Any) -> dict[str, Any] | None:
@@ -157,7 +150,11 @@ def load_scalars(state: Any, keys: Any, passive: int) -> Any:
 
 
 def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
-    """Load some columns of an object by one SELECT; see :func:`load_scalars`."""
+    """Load some columns of an object by one SELECT; see :func:`load_scalars`.
+
+    An object that has expired as a whole is loaded as by a query for it, with all that its mapping, and the
+    options that it was loaded with, load eagerly; its pending changes stay.
+    """
     session = state.session
     wanted = frozenset(keys)
     if session is None:
@@ -169,12 +166,8 @@ def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
             key=next(iter(sorted(wanted)), None),
         )
     mapper = state.manager.mapper
-    ident = state.identity
     dict_ = state.dict
-    if ident is None:
-        ident = pending_identity(mapper, dict_)
-        if ident is None:
-            return
+    if state.ident is None:
         for key in wanted:
             if key not in dict_:
                 dict_[key] = None
@@ -182,29 +175,44 @@ def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
     columns = frozenset(key for key in wanted if is_row_key(mapper, key))
     if not columns:
         return
-    # a transient mark is not wanted here: what is in the object already stays
-    found = load_by_identity(
-        session,
-        mapper,
-        ident,
-        identity_token=state.identity_token,
-        refresh_of=state,
-        only_keys=columns,
-        kind="column",
-        options=state.load_options if has_values(state.load_options) else (),
-    )
-    if found is None:
-        raise ObjectDeletedError(state)
-    state.unexpire(columns)
+    options = state.load_options or ()
     if state.expired:
         state.expired = False
-    for key in columns:
-        if key not in dict_ and key not in (state.committed or ()):
-            dict_[key] = None
+        found = load_by_identity(
+            session,
+            mapper,
+            state.identity,
+            options=options,
+            path=state.load_path if options else None,
+            identity_token=state.identity_token,
+            kind="column",
+        )
+        if found is None:
+            state.expired = True
+            raise ObjectDeletedError(state)
+        columns = frozenset(key for key in columns if key not in dict_ and key not in (state.committed or ()))
+        if not columns:
+            return
+    if session.dispatch.do_orm_execute or has_criteria(options):
+        found = load_by_identity(
+            session,
+            mapper,
+            state.identity,
+            identity_token=state.identity_token,
+            refresh_of=state,
+            only_keys=columns,
+            kind="column",
+            options=options if has_criteria(options) else (),
+        )
+        if found is None:
+            raise ObjectDeletedError(state)
+        state.unexpire(columns)
+    elif not row_columns(mapper, columns).load(session, state, dict_):
+        raise ObjectDeletedError(state)
 
 
-def has_values(options: Any) -> bool:
-    """Tell whether options that an object carries matter for its own columns."""
+def has_criteria(options: Any) -> bool:
+    """Tell whether options that an object carries put conditions on its own row."""
     return bool(options) and any(getattr(option, "is_loader_criteria", False) for option in options)
 
 
@@ -212,12 +220,6 @@ def is_row_key(mapper: Any, key: str) -> bool:
     """Tell whether an attribute is a column of the row."""
     prop = mapper.props.get(key)
     return prop is not None and prop.is_column
-
-
-def pending_identity(mapper: Any, dict_: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """Give the primary key that an object without identity has been given by hand, if it is complete."""
-    values = tuple(dict_.get(key, NO_VALUE) for key in mapper.pk_keys)
-    return None if NO_VALUE in values or None in values else values
 
 
 def refresh_state(
@@ -244,11 +246,23 @@ def refresh_state(
         )
     mapper = state.manager.mapper
     only = None if keys is None else frozenset(keys)
+    later = () if only is None else [key for key in only if loads_when_read(mapper, key)]
+    given = options or state.load_options or ()
+    if (
+        only
+        and not given
+        and lock_arguments(with_for_update) is None
+        and not session.dispatch.do_orm_execute
+        and all(is_row_key(mapper, key) for key in only)
+    ):
+        load_columns(state, only, PASSIVE_OFF)
+        return
     found = load_by_identity(
         session,
         mapper,
         ident,
-        options=options or (state.load_options or ()),
+        options=given,
+        path=state.load_path if given and not options else None,
         with_for_update=with_for_update,
         identity_token=state.identity_token,
         refresh_of=state,
@@ -260,11 +274,16 @@ def refresh_state(
             f"Cannot refresh the {state.class_.__name__} object with primary key {ident!r}: "
             "its row is not in the database"
         )
+    for key in later:
+        impl = state.manager[key].impl
+        if key not in state.dict:
+            impl.get(state, state.dict)
 
 
-def no_flush(passive: int) -> bool:
-    """Tell whether the flags forbid a flush before the load."""
-    return bool(passive & NO_AUTOFLUSH)
+def loads_when_read(mapper: Any, key: str) -> bool:
+    """Tell whether a refresh that names a relationship has to load it by itself."""
+    prop = mapper.props.get(key)
+    return prop is not None and prop.is_relationship and prop.strategy == "select"
 
 
 hooks.load_scalars = load_scalars

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import InvalidRequestError
 
-__all__ = ["ChunkedResult", "LoadedResult", "require_unique", "result_metadata", "unique_filters"]
+__all__ = ["ChunkedResult", "LoadedResult", "empty_result", "require_unique", "result_metadata", "unique_filters"]
 
 
 class LoadedResult(IteratorResult[Any]):
@@ -70,6 +70,13 @@ class ChunkedResult(IteratorResult[Any]):
     def __init__(self, metadata: Any, chunks: Iterable[list[Any]], scalars: bool, raw: Any, size: int | None) -> None:
         super().__init__(metadata, chain.from_iterable(chunks), raw=raw, _source_supports_scalars=scalars)
         self._yield_per = size
+
+
+def empty_result() -> LoadedResult:
+    """Give the result of a statement that returns no rows."""
+    made = LoadedResult(result_metadata([], [], []), [], False)
+    made._soft_close()
+    return made
 
 
 def require_unique(result: Any) -> None:

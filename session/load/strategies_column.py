@@ -32,7 +32,6 @@ class ColumnStrategy:
 
     def __init__(self, prop: Any) -> None:
         self.prop = prop
-        self.late_loader = DeferredLoader(prop)
 
     def attribute_loader(self) -> Any:
         """Plain columns have no loader: missing ones are expired, or ``None``."""
@@ -41,11 +40,15 @@ class ColumnStrategy:
     def compile(self, build: Any, part: Any, mapper: Any, directive: Any, available: bool) -> None:
         """Select the column."""
         prop = self.prop
-        position = build.position(column_of(build, prop))
+        position = build.position(prop.columns[0])
         if position is None:
             part.late = True
             return
         part.position = position
+        for column in prop.columns[1:]:
+            # the same value in the table of a base class
+            if build.adapter is None:
+                build.position(column)
 
 
 @register("column", "deferred", "raise_deferred")
@@ -104,11 +107,6 @@ class ExpressionStrategy:
             position = build.builder.add_column(expression)
             part.position = None if position is None or position < 0 else position
         part.reset = part.position is None
-
-
-def column_of(build: Any, prop: Any) -> Any:
-    """Give the column to select for an attribute: of several with the same value, one that is at hand."""
-    return prop.columns[0]
 
 
 class DeferredLoader:

@@ -11,9 +11,10 @@ from typing import Any
 
 from session._accel import loading
 from session.core.sql import ColumnAdapter
+from session.load.criteria import MADE_FOR_LOADING
 from session.load.entity import entity_loader
 from session.load.strategies_lazy import compile_late, target_entity
-from session.load.strategies_selectin import ends_here
+from session.load.strategies_selectin import directed_entity, ends_here
 from session.mapping.aliased import alias_of
 from session.mapping.strategies import factories, register
 
@@ -39,7 +40,11 @@ class JoinedStrategy:
         part.reset = True
         if directive is not None and directive.params.get("contains"):
             self.compile_contained(build, part, directive)
-        elif not available or not can_join(build.builder) or ends_here(build, self.prop, directive):
+        elif (
+            not available
+            or not can_join(build.builder)
+            or ends_here(build, self.prop, directive, statement_only=True)
+        ):
             compile_late(self.prop, part, "select")
         else:
             self.compile_joined(build, part, mapper, directive)
@@ -67,13 +72,13 @@ class JoinedStrategy:
     def compile_joined(self, build: Any, part: Any, mapper: Any, directive: Any) -> None:
         """Join an anonymous alias of the target."""
         prop = self.prop
-        named = None if directive is None else directive.target
-        if named is not None and named.is_aliased_class:
+        named = directed_entity(prop, directive, aliased=True)
+        if named.is_aliased_class and named is not target_entity(prop):
             target = named
         else:
-            target = alias_of(target_entity(prop) if named is None else named, flat=True)
+            target = alias_of(named, flat=True)
             # stands for the class itself, so conditions on the class are for it as well
-            target.made_for_loading = True
+            setattr(target, MADE_FOR_LOADING, True)
         innerjoin = prop.innerjoin
         criteria: tuple[Any, ...] = ()
         if directive is not None:
@@ -87,7 +92,7 @@ class JoinedStrategy:
         build.builder.eager_join(entity, prop, target, innerjoin=innerjoin, extra_criteria=criteria)
         scope = build.options.below(directive)
         # the path goes through the mapper, so that lazy loads from the objects find their options by it
-        path = build.path.child(prop, target_entity(prop) if named is None else named)
+        path = build.path.child(prop, named)
         nested = entity_loader(build.builder, target, path, scope, eager=True)
         part.pairing = pairing(prop, nested)
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 from sqlalchemy.util import warn
 
 from session.constants import (
@@ -30,7 +31,7 @@ from session.constants import (
 from session.core.sql import visitors
 from session.exc import DetachedInstanceError, ObjectDeletedError
 from session.load.context import CarriedOptions
-from session.load.loader_option import RELATIONSHIP, AtPath, Load, Setting, Step
+from session.load.loader_option import RELATIONSHIP, AtPath, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
 from session.load.refresh import load_by_identity
@@ -226,6 +227,9 @@ class LazyLoader:
             if value is PASSIVE_NO_RESULT or value is NO_VALUE:
                 return value
             values.append(value)
+        if prop.key in dict_:
+            # reading an expired column has loaded the whole object
+            return ATTR_WAS_SET
         target = prop.mapper
         nulls = values.count(None)
         if nulls and (nulls == len(values) or not getattr(target, "allow_partial_pks", True)):
@@ -279,6 +283,9 @@ class LazyLoader:
                 nulls.append(name)
                 value = None
             values[name] = value
+        if prop.key in dict_:
+            # reading an expired column has loaded the whole object
+            return ATTR_WAS_SET
         if nulls and len(nulls) == len(values) and prop.direction is not MANYTOONE:
             return [] if prop.uselist else None
         for name in nulls:
@@ -302,8 +309,7 @@ class LazyLoader:
         if len(objects) > 1:
             warn(
                 f"'{state.class_.__name__}.{prop.key}' holds one object (uselist=False), but its lazy load found "
-                f"{len(objects)}; the first was taken",
-                SAWarning,
+                f"{len(objects)}; the first was taken"
             )
         return objects[0] if objects else None
 
@@ -325,7 +331,7 @@ class LazyLoader:
         """Build the SELECT of the related objects of one object."""
         prop = self.prop
         entity = target_entity(prop) if target is None else target
-        statement = select(entity.entity if entity.is_aliased_class else entity)
+        statement = select(entity.entity).set_label_style(LABEL_STYLE_NONE)
         statement = statement.where(parametrized(prop.lazy_clause(), nulls), *criteria)
         if prop.order_by:
             statement = statement.order_by(*prop.order_by)
@@ -382,7 +388,7 @@ def present(session: Any, target: Any, ident: Any, token: Any, passive: int) -> 
         its row was deleted; ``PASSIVE_NO_RESULT`` if it is expired and SQL is not allowed.
     """
     shelf = session.identity_map.shelves.get((target.identity_class, token))
-    state = None if shelf is None else shelf.get(ident)
+    state: Any = None if shelf is None else shelf.get(ident)
     obj = None if state is None else state()
     if obj is None:
         return None
@@ -464,9 +470,11 @@ def parametrized(clause: Any, nulls: tuple[str, ...]) -> Any:
     criterion = clause.with_nulls(absent) if absent else clause.criterion
 
     def rename(element: Any, **keywords: Any) -> Any:
-        if getattr(element, "__visit_name__", "") == "bindparam" and element.key in names:
-            return bindparam(names[element.key], type_=element.type, required=True)
-        return None
+        if getattr(element, "__visit_name__", "") != "bindparam":
+            return None
+        if element.key not in names:
+            return element
+        return bindparam(names[element.key], type_=element.type, required=True)
 
     return visitors.replacement_traverse(criterion, {}, rename)
 
@@ -484,14 +492,15 @@ def identity_criterion(target: Any, values: list[Any]) -> tuple[list[Any], Mappi
     return criterion, given
 
 
-def back_options(prop: Any) -> tuple[Load, ...]:
+def back_options(prop: Any) -> tuple[LocalLoad, ...]:
     """Keep eager loads of the reverse many-to-one from loading what the parent is already."""
-    made = []
+    made: list[LocalLoad] = []
     for reverse in prop.reverse_properties:
         if reverse.direction is MANYTOONE and reverse.use_get and not is_late(reverse.strategy):
             target = target_entity(prop)
             setting = Setting((), RELATIONSHIP, Step(target, reverse.key), "select")
-            made.append(Load(target).also([setting]))
+            option: Any = LocalLoad(target).also([setting])
+            made.append(option)
     return tuple(made)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, tuple_
-from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy import bindparam, inspect, select, tuple_
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, LABEL_STYLE_TABLENAME_PLUS_COL
 from sqlalchemy.util import warn
 
 from session._accel import loading
@@ -26,11 +27,11 @@ from session.constants import (
     PASSIVE_NO_RESULT,
     PASSIVE_OFF,
 )
-from session.load.loader_option import RELATIONSHIP, AtPath
+from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
-from session.load.strategies_lazy import back_options, compile_late, read_column, target_entity
-from session.mapping.aliased import alias_of
+from session.load.strategies_lazy import compile_late, read_column, target_entity
+from session.mapping.aliased import alias_of, with_polymorphic
 from session.mapping.strategies import factories, register
 
 __all__ = ["BATCH", "SelectinLoad", "SelectinStrategy", "SubclassLoad"]
@@ -41,18 +42,23 @@ BATCH = 500
 KEYS = "primary_keys"
 
 
-def ends_here(build: Any, prop: Any, directive: Any) -> bool:
+def ends_here(build: Any, prop: Any, directive: Any, statement_only: bool = False) -> bool:
     """Tell whether a chain of eager loads that only the mapping asks for has come to its end.
 
     It has where the path goes through the target already, or is as long as ``join_depth``.
+
+    :param statement_only: only the part of the path that this statement has added counts.
     """
     if directive is not None and directive.name and not directive.default:
         return False
-    path = build.path
+    entities = build.path.steps[::2]
+    at = build.options.at
+    if statement_only and at is not None:
+        entities = entities[len(at.steps[::2]) - 1 :]
     depth = getattr(prop, "join_depth", None)
     if depth:
-        return (path.length + 1) // 2 > depth
-    return bool(path.contains_mapper(prop.mapper))
+        return bool(len(entities) > depth)
+    return any(entity.mapper is prop.mapper for entity in entities)
 
 
 @register("relationship", "selectin", "subquery")
@@ -92,8 +98,7 @@ class SelectinLoad:
     def __init__(self, prop: Any, mapper: Any, path: Any, directive: Any) -> None:
         self.prop = prop
         self.mapper = mapper
-        target = None if directive is None else directive.target
-        self.target = target_entity(prop) if target is None else target
+        self.target = directed_entity(prop, directive)
         self.criteria: tuple[Any, ...] = () if directive is None else tuple(directive.criteria)
         depth = None if directive is None else directive.params.get("recursion_depth")
         self.recursion_depth: int = depth or 0
@@ -110,6 +115,7 @@ class SelectinLoad:
         """Build the SELECT for a batch of keys."""
         prop, target = self.prop, self.target
         entity = target.entity
+        more: Sequence[Any] = ()
         if self.by_target_key:
             keys: Sequence[Any] = [pair[1] for pair in prop.get_pairs]
             if target.is_aliased_class:
@@ -126,8 +132,7 @@ class SelectinLoad:
                     keys = [target.adapt(key) for key in keys]
                 statement = select(*keys, entity)
             if self.criteria:
-                criteria = [target.adapt(each) if target.is_aliased_class else each for each in self.criteria]
-                statement = statement.where(*criteria)
+                more = [target.adapt(each) if target.is_aliased_class else each for each in self.criteria]
         else:
             parents = alias_of(prop.parent)
             keys = [parents.adapt(column) for column in prop.parent.primary_key]
@@ -141,12 +146,13 @@ class SelectinLoad:
             statement = statement.where(keys[0].in_(bindparam(KEYS, expanding=True)))
         else:
             statement = statement.where(tuple_(*keys).in_(bindparam(KEYS, expanding=True)))
+        statement = statement.where(*more).set_label_style(LABEL_STYLE_NONE)
         if prop.order_by and prop.uselist:
             order_by = prop.order_by
             if target.is_aliased_class:
                 order_by = [target.adapt(each) for each in order_by]
             statement = statement.order_by(*order_by)
-        return statement.options(*options, *back_options(prop), AtPath(self.path))
+        return statement.options(*options, AtPath(self.path))
 
     def columns(self, context: Any, keys: Sequence[Any]) -> list[list[Any]]:
         """Run the SELECT for one batch of keys."""
@@ -262,11 +268,25 @@ class SelectinLoad:
                 if len(items) > 1:
                     warn(
                         f"'{type(parent).__name__}.{key}' holds one object (uselist=False), but its eager load found "
-                        f"{len(items)}; the first was taken",
-                        SAWarning,
+                        f"{len(items)}; the first was taken"
                     )
                 set_scalar(parent, key, items[0] if items else None)
         return found
+
+
+def directed_entity(prop: Any, directive: Any, aliased: bool = False) -> Any:
+    """Give the entity that a relationship is loaded with, by its mapping or by ``of_type()``.
+
+    A subclass in ``of_type()`` stands for all of the target's objects, with the subclass's columns.
+
+    :param aliased: the subclass's tables go under aliases.
+    """
+    named = None if directive is None else directive.target
+    if named is None:
+        return target_entity(prop)
+    if named.is_aliased_class or named is prop.mapper or not named.isa(prop.mapper):
+        return named
+    return inspect(with_polymorphic(prop.mapper, [named.class_], aliased=aliased, flat=aliased))
 
 
 def link_columns(prop: Any) -> Sequence[Any]:
@@ -357,16 +377,23 @@ class SubclassLoad:
 
     :param build: the translation of the base class.
     :param mapper: the subclass.
+    :param source: the most derived class whose tables the statement selects from.
     """
 
-    def __init__(self, build: Any, mapper: Any) -> None:
+    def __init__(self, build: Any, mapper: Any, source: Any) -> None:
         self.mapper = mapper
         self.path = build.path
         self.prepared: PreparedSelect | None = None
+        #: what the subclass has and the base class has not
+        self.keys = [key for key in mapper.props if key not in source.props]
+        self.selected = {*self.keys, *mapper.pk_keys}
+        discriminator = mapper.prop_of_column.get(mapper.polymorphic_on)
+        if discriminator is not None:
+            self.selected.add(discriminator.key)
 
     def run(self, context: Any, objects: Sequence[Any]) -> None:
         """Load the missing columns by one SELECT for each 500 objects."""
-        own = [prop.key for prop in self.mapper.column_props]
+        own = [key for key in self.keys if self.mapper.props[key].is_column]
         waiting = {}
         for obj in objects:
             dict_ = obj.__dict__
@@ -386,15 +413,11 @@ class SubclassLoad:
             keys = mapper.primary_key
             left = keys[0] if len(keys) == 1 else tuple_(*keys)
             statement = select(mapper).where(left.in_(bindparam(KEYS, expanding=True)))
-            statement = statement.order_by(*keys)
+            statement = statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
             options = [option for option in context.options if not isinstance(option, AtPath)]
-            statement = statement.options(*options, AtPath(self.path))
+            statement = statement.options(*options, AtPath(self.path), OnlyKeys(self.selected))
             found = self.prepared = PreparedSelect(statement, mapper, RELATIONSHIP)
         return found
 
 
-def _subclass_load(build: Any, mapper: Any) -> SubclassLoad:
-    return SubclassLoad(build, mapper)
-
-
-register("mapper", "selectin_polymorphic")(_subclass_load)  # type: ignore[arg-type]
+factories["mapper", "selectin_polymorphic"] = SubclassLoad  # type: ignore[assignment]

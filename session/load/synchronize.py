@@ -51,11 +51,14 @@ class Synchronizer:
     ) -> None:
         self.session = session
         self.statement = statement
-        self.mapper: Any = selects.subject_of(statement).mapper
+        self.entity: Any = selects.subject_of(statement)
+        self.mapper: Any = self.entity.mapper
         self.criteria = criteria
         self.params = params
         self.strategy = strategy
         self.matched: list[Any] = []
+        #: objects that lack the values by which one could tell
+        self.uncertain: list[Any] = []
 
     def find_by_evaluation(self) -> None:
         """Find the objects in Python; with "auto", turn to "fetch" where that cannot be done.
@@ -63,7 +66,7 @@ class Synchronizer:
         :raises InvalidRequestError: the strategy is "evaluate", and the criteria cannot be evaluated.
         """
         try:
-            meets = Evaluator(self.mapper, self.params).compile(*self.criteria) if self.criteria else None
+            meets = Evaluator(self.entity, self.params).compile(*self.criteria) if self.criteria else None
         except UnevaluatableError as error:
             if self.strategy == "auto":
                 self.strategy = "fetch"
@@ -75,7 +78,9 @@ class Synchronizer:
         self.strategy = "evaluate"
         for obj in self.objects():
             value = True if meets is None else meets(obj)
-            if value is UNKNOWN or value:
+            if value is UNKNOWN:
+                self.uncertain.append(obj)
+            elif value:
                 self.matched.append(obj)
 
     def objects(self) -> Iterable[Any]:
@@ -108,9 +113,9 @@ class Synchronizer:
 
         :param values: columns and the expressions that they were set to.
         """
-        if not self.matched:
+        if not self.matched and not self.uncertain:
             return
-        evaluator = Evaluator(self.mapper, self.params)
+        evaluator = Evaluator(self.entity, self.params)
         functions: dict[str, Any] = {}
         expiring: set[str] = set()
         for column, expression in values.items():
@@ -122,14 +127,19 @@ class Synchronizer:
             except UnevaluatableError:
                 expiring.add(key)
         expiring.update(self.server_made(functions))
+        for obj in self.uncertain:
+            stale = [key for key in (*functions, *expiring) if key in obj.__dict__]
+            if stale:
+                instance_state(obj).expire_attributes(obj.__dict__, stale)
         for obj in self.matched:
             state, dict_ = instance_state(obj), obj.__dict__
             evaluated = {}
             unknown = set()
+            changed = state.committed or ()
             for key, function in functions.items():
                 if key not in dict_:
                     continue
-                value = function(obj)
+                value = UNKNOWN if key in changed else function(obj)
                 if value is UNKNOWN:
                     unknown.add(key)
                 else:
@@ -164,6 +174,8 @@ class Synchronizer:
 
     def after_delete(self) -> None:
         """Take the objects of deleted rows out of the Session."""
+        for obj in self.uncertain:
+            instance_state(obj).expire(obj.__dict__)
         states = [instance_state(obj) for obj in self.matched]
         if states:
             self.session._remove_newly_deleted(states)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from types import MethodType
 from typing import Any
 
-from session.mapping.inspect import class_mapper, entity_of
 from sqlalchemy import Subquery
 from sqlalchemy.exc import ArgumentError
 
@@ -22,6 +21,7 @@ from session.exc import UnmappedClassError
 from session.instrument.attributes import QueryableAttribute
 from session.mapping.base import InspectionAttr
 from session.mapping.inheritance import mappers_for, selectable_for
+from session.mapping.inspect import class_mapper, entity_of
 
 __all__ = ["AliasedClass", "AliasedInsp", "alias_of", "aliased", "entity_adapter", "with_polymorphic"]
 
@@ -247,6 +247,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
     ) -> None:
         mapper = source.mapper
         self._entity = weakref.ref(entity)
+        self._kept_entity: AliasedClass | None = None
         self._given_name = name
         self.mapper = mapper
         self.selectable = selectable

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import builtins
 import collections.abc
+import enum
 import re
 import sys
 import types
 import typing
 from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
+from sqlalchemy import Enum
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql.expression import ClauseElement
 
 from session.core import schema as core_schema
 from session.exc import MappedAnnotationError
@@ -30,6 +33,7 @@ __all__ = [
     "is_class_variable",
     "is_mapped_annotation",
     "read_mapped",
+    "plain",
     "read_target",
     "without_none",
 ]
@@ -95,15 +99,17 @@ def _typed(part: Any) -> Any:
 class _Names(dict[str, Any]):
     """What an annotation of a class can name."""
 
-    def __init__(self, module: str, origin: type[Any], registry: Any) -> None:
+    def __init__(self, module: str, origin: type[Any], registry: Any, late_classes: bool) -> None:
         super().__init__()
+        self._late_classes = late_classes
         self._module = getattr(sys.modules.get(module), "__dict__", {})
         self._origin = origin
         self._classes = registry._class_registry
 
     def __missing__(self, name: str) -> Any:
         if name in self._module:
-            return self._module[name]
+            found = self._module[name]
+            return Unknown(name) if self._late_classes and _may_be_mapped(found) else found
         for cls in self._origin.__mro__:
             own = cls.__dict__.get(name)
             if isinstance(own, type) or get_origin(own) is not None:
@@ -112,20 +118,29 @@ class _Names(dict[str, Any]):
             return self._origin
         if hasattr(builtins, name):
             return getattr(builtins, name)
-        known = self._classes.get(name)
+        known = None if self._late_classes else self._classes.get(name)
         return known if isinstance(known, type) else Unknown(name)
 
 
-def evaluate(text: str, origin: type[Any], registry: Any, module: str | None = None) -> Any:
+def _may_be_mapped(found: Any) -> bool:
+    """Tell whether a class is one for the registry to find when all classes are there, by its name."""
+    return (
+        isinstance(found, type)
+        and not issubclass(found, (Mapped, collections.abc.Iterable))
+        and found.__module__ not in ("builtins", "typing")
+    )
+
+
+def evaluate(text: str, origin: type[Any], registry: Any, late_classes: bool = False) -> Any:
     """Turn the text of an annotation into the type it names.
 
     :param text: the annotation.
     :param origin: the class in whose body it stands.
     :param registry: its registry, whose classes are known by name.
-    :param module: the module's name, by default that of the class.
+    :param late_classes: leave the names of classes to the registry.
     :return: a type; :class:`Unknown` stands for what is not known yet.
     """
-    names = _Names(module or origin.__module__, origin, registry)
+    names = _Names(origin.__module__, origin, registry, late_classes)
     try:
         return eval(text, {"__builtins__": {}}, names)
     except (AttributeError, TypeError, SyntaxError) as error:
@@ -150,13 +165,16 @@ def is_class_variable(annotation: Any) -> bool:
     return annotation is typing.ClassVar or get_origin(annotation) is typing.ClassVar
 
 
-def read_mapped(annotation: Any, key: str, origin: type[Any], registry: Any) -> MappedAnnotation | None:
+def read_mapped(
+    annotation: Any, key: str, origin: type[Any], registry: Any, late_classes: bool = False
+) -> MappedAnnotation | None:
     """Read one annotation of a class body.
 
     :param annotation: as it stands in ``__annotations__``.
     :param key: the attribute's name.
     :param origin: the class or mixin that has it.
     :param registry: the registry that maps the class.
+    :param late_classes: leave the names of classes to the registry, as a relationship wants.
     :return: what was read; ``None`` if it is not of the ``Mapped`` kind.
     :raises MappedAnnotationError: if it cannot be evaluated.
     """
@@ -166,20 +184,21 @@ def read_mapped(annotation: Any, key: str, origin: type[Any], registry: Any) -> 
     if isinstance(annotation, str):
         if is_class_variable(annotation):
             return None
-        annotation = evaluate(annotation, origin, registry)
+        annotation = evaluate(annotation, origin, registry, late_classes)
     container = get_origin(annotation)
     if not (isinstance(container, type) and issubclass(container, Mapped)):
         return None
-    argument = _settle(get_args(annotation)[0], origin, registry)
+    argument = _settle(get_args(annotation)[0], origin, registry, late_classes)
     return MappedAnnotation(written, container, argument, optional=_allows_none(argument))
 
 
-def _settle(part: Any, origin: type[Any], registry: Any) -> Any:
+def _settle(part: Any, origin: type[Any], registry: Any, late_classes: bool) -> Any:
     """Evaluate what is still text in the outer layers of a type."""
     while isinstance(part, (str, ForwardRef)):
-        part = evaluate(part.__forward_arg__ if isinstance(part, ForwardRef) else part, origin, registry)
+        text = part.__forward_arg__ if isinstance(part, ForwardRef) else part
+        part = evaluate(text, origin, registry, late_classes)
     if get_origin(part) in _UNION:
-        return _union(*(_settle(choice, origin, registry) for choice in get_args(part)))
+        return _union(*(_settle(choice, origin, registry, late_classes) for choice in get_args(part)))
     return part
 
 
@@ -194,14 +213,14 @@ def _allows_none(type_: Any) -> bool:
     type_ = _alias_value(type_)
     if get_origin(type_) is typing.Annotated:
         return _allows_none(get_args(type_)[0])
-    return type_ in (None, type(None)) or (get_origin(type_) in _UNION and any(map(_allows_none, get_args(type_))))
+    return type_ is None or type_ is type(None) or (get_origin(type_) in _UNION and any(map(_allows_none, get_args(type_))))
 
 
 def without_none(type_: Any) -> Any:
     """Return a type without its ``None``."""
     if get_origin(type_) not in _UNION:
         return type_
-    rest = tuple(choice for choice in get_args(type_) if choice not in (None, type(None)))
+    rest = tuple(choice for choice in get_args(type_) if choice is not None and choice is not type(None))
     return _union(*rest) if rest else type(None)
 
 
@@ -219,8 +238,8 @@ def read_target(annotation: MappedAnnotation, key: str, origin: type[Any], regis
 
     :raises MappedAnnotationError: if the annotation names no single target.
     """
-    type_ = _settle(without_none(_plain(annotation.argument)), origin, registry)
-    type_ = _plain(type_)
+    type_ = _settle(without_none(plain(annotation.argument)), origin, registry, True)
+    type_ = plain(type_)
     outer = get_origin(type_)
     if isinstance(outer, type) and issubclass(outer, collections.abc.Iterable) and get_args(type_):
         arguments = get_args(type_)
@@ -228,11 +247,11 @@ def read_target(annotation: MappedAnnotation, key: str, origin: type[Any], regis
         annotation.collection_class = _CONCRETE.get(outer, outer)
         if len(arguments) > 1:
             annotation.key_type = arguments[0]
-        type_ = _settle(arguments[-1], origin, registry)
+        type_ = _settle(arguments[-1], origin, registry, True)
     if annotation.container is not Mapped:
         annotation.uselist = True
         annotation.lazy = _style(annotation.container)
-    type_ = _plain(type_)
+    type_ = plain(type_)
     annotation.target = type_.path if isinstance(type_, Unknown) else type_
     if get_origin(annotation.target) in _UNION:
         raise MappedAnnotationError(
@@ -243,7 +262,8 @@ def read_target(annotation: MappedAnnotation, key: str, origin: type[Any], regis
         )
 
 
-def _plain(type_: Any) -> Any:
+def plain(type_: Any) -> Any:
+    """Return a type without an alias or ``Annotated`` around it."""
     type_ = _alias_value(type_)
     return get_args(type_)[0] if get_origin(type_) is typing.Annotated else type_
 
@@ -295,7 +315,7 @@ def column_type(annotation: MappedAnnotation, key: str, origin: type[Any], regis
 def _candidates(type_: Any) -> typing.Iterator[Any]:
     """Yield the types to look up: as written first, then with less and less around them."""
     seen: list[Any] = []
-    while type_ not in seen:
+    while not any(type_ is one for one in seen):
         seen.append(type_)
         yield type_
         bare = without_none(type_)
@@ -309,14 +329,17 @@ def _candidates(type_: Any) -> typing.Iterator[Any]:
 
 def _lookup(candidate: Any, registry: Any) -> Any:
     own = registry.type_annotation_map
+    if isinstance(candidate, ClauseElement):
+        return None
     try:
         hash(candidate)
     except TypeError:
         return None
     if candidate in own:
-        outer = get_origin(candidate)
-        flattened = outer if outer is Literal else candidate
-        return core_schema.type_for(own[candidate], candidate, candidate, flattened)
+        is_enum = isinstance(candidate, type) and issubclass(candidate, enum.Enum)
+        if (get_origin(candidate) is not Literal and not is_enum) or not isinstance(core_schema.instance_of(own[candidate]), Enum):
+            return core_schema.instance_of(own[candidate])
+        return core_schema.type_for(own[candidate], candidate, candidate, candidate if is_enum else Literal)
     if get_origin(candidate) is Literal:
         found = own.get(Literal, core_schema.DEFAULT_TYPES[Literal])
         return core_schema.type_for(found, candidate, Literal, Literal)

@@ -55,8 +55,9 @@ def make_backref(prop: Any, make: Callable[..., Any]) -> None:
                 f"that name; choose another name, or link the two with back_populates"
             )
     if prop.secondary is not None:
-        primaryjoin = arguments.pop("primaryjoin", prop.condition.secondaryjoin)
-        secondaryjoin = arguments.pop("secondaryjoin", prop.condition.primaryjoin)
+        turned = prop.condition.exchanged_joins()
+        primaryjoin = arguments.pop("primaryjoin", turned[0])
+        secondaryjoin = arguments.pop("secondaryjoin", turned[1])
     else:
         primaryjoin = arguments.pop("primaryjoin", None)
         if primaryjoin is None:

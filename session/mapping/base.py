@@ -7,9 +7,10 @@ A mapper is a dictionary of :class:`MapperProperty` objects.  ``columns.py``, ``
 from __future__ import annotations
 
 import enum
+import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
     from session.mapping.mapper import Mapper
@@ -26,6 +27,9 @@ __all__ = [
     "ORMDescriptor",
     "ScanContext",
 ]
+
+
+_T_co = TypeVar("_T_co", covariant=True)
 
 
 class InspectionAttrExtensionType(enum.Enum):
@@ -76,7 +80,7 @@ class InspectionAttrInfo(InspectionAttr):
         self.__dict__["_info"] = dict(value)
 
 
-class ORMDescriptor:
+class ORMDescriptor(Generic[_T_co]):
     """A class-level attribute that yields SQL on the class and a value on an object."""
 
     __slots__ = ()
@@ -188,6 +192,9 @@ class MapperProperty(InspectionAttrInfo):
     is_column: ClassVar[bool] = False
     is_descriptor: ClassVar[bool] = False
     strategy_kind: ClassVar[str] = ""
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return types.GenericAlias(cls, item)
 
     key: str = ""
     parent: Mapper[Any]

@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ClauseList
 from session.core.inspection import inspects_itself
 from session.core.sql import HasCacheKey, coercions, propagate, roles
 
-__all__ = ["Bundle"]
+__all__ = ["Bundle", "DictBundle"]
 
 
 @inspects_itself
@@ -72,8 +72,7 @@ class Bundle(HasCacheKey):
         element = ClauseList(*flat, _literal_as_text_role=roles.ColumnsClauseRole, group=False)
         if entity is not None:
             notes.update(entity_namespace=entity)
-            return propagate(element._annotate(notes), entity)
-        return element._annotate(notes)
+        return propagate(element._annotate(notes), entity)
 
     @property
     def clauses(self) -> Any:
@@ -104,16 +103,32 @@ class Bundle(HasCacheKey):
         :param procs: one function per expression, each of which takes its value from the row.
         :param labels: the names of the expressions.
         """
-        make = result_tuple(labels)
+        make = result_tuple(labels)  # type: ignore[arg-type]
 
         def named_tuple(row: Any) -> Row[Any]:
-            return make([proc(row) for proc in procs])  # type: ignore[no-any-return]
+            return make([proc(row) for proc in procs])
 
         return named_tuple
 
 
 def _name_of(expr: Any) -> str | None:
     return expr.name if isinstance(expr, Bundle) else getattr(expr, "_proxy_key", None)
+
+
+class DictBundle(Bundle):
+    """A bundle whose value is a dictionary, by the names of its columns."""
+
+    inherit_cache = True
+
+    def create_row_processor(
+        self, query: Any, procs: Sequence[Callable[[Any], Any]], labels: Sequence[str | None]
+    ) -> Callable[[Any], Any]:
+        """Give the function that makes a dictionary of a row."""
+
+        def dictionary(row: Any) -> dict[str | None, Any]:
+            return {label: proc(row) for label, proc in zip(labels, procs, strict=True)}
+
+        return dictionary
 
 
 class _Columns:

@@ -1,14 +1,14 @@
 """Which operations go from an object on to the ones it refers to, and how.
 
-:class:`CascadeOptions` is what ``relationship(cascade=...)`` says.  :func:`cascade` walks from one object
-over all that an operation reaches; :func:`orphaned` tells of an object whether it has lost the parent it cannot be
-without.  :func:`track_cascades` puts the listeners on an attribute by which an object joins, or leaves, the Session of
-the one it is added to.
+:class:`CascadeOptions` is what ``relationship(cascade=...)`` says.  :func:`related` gives the objects that an
+operation reaches next along one relationship (``Mapper.cascade_iterator`` walks on from there); :func:`orphaned`
+tells of an object whether it has lost the parent it cannot be without.  :func:`track_cascades` puts the listeners on
+an attribute by which an object joins, or leaves, the Session of the one it is added to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from sqlalchemy import event
@@ -18,7 +18,7 @@ from sqlalchemy.util import warn
 from session.constants import NO_RAISE, NO_VALUE, PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
 from session.instrument.base import instance_state, state_label
 
-__all__ = ["CascadeOptions", "allow_one_parent", "cascade", "orphaned", "related", "track_cascades"]
+__all__ = ["CascadeOptions", "allow_one_parent", "orphaned", "related", "track_cascades"]
 
 Reached = tuple[Any, Any, Any, dict[str, Any]]
 
@@ -81,52 +81,7 @@ class CascadeOptions(frozenset[str]):
         return f"CascadeOptions({','.join(sorted(self))!r})"
 
 
-# -- the walk ------------------------------------------------------------------------------------
-
-
-def cascade(
-    mapper: Any,
-    type_: str,
-    state: Any,
-    halt_on: Callable[[Any], bool] | None = None,
-) -> Iterator[Reached]:
-    """Walk over all objects that an operation on one goes on to, depth first; the object itself is not among them.
-
-    What an object refers to is read when the walk comes to it, so that it may change under way.
-
-    :param mapper: the mapper of the object.
-    :param type_: the name of the cascade, as ``"save-update"``.
-    :param state: the object's state.
-    :param halt_on: tells of a state whether to leave its object, and all behind it, out.
-    :return: ``(object, mapper, state, dict)`` of each, once.
-    """
-    if not _passing_on(mapper, type_):
-        return
-    visited: set[Any] = set()
-    walks = [_from_one(mapper, type_, state, state.dict, visited, halt_on)]
-    while walks:
-        reached = next(walks[-1], None)
-        if reached is None:
-            walks.pop()
-            continue
-        yield reached
-        if _passing_on(reached[1], type_):
-            walks.append(_from_one(reached[1], type_, reached[2], reached[3], visited, halt_on))
-
-
-def _from_one(
-    mapper: Any, type_: str, state: Any, dict_: dict[str, Any], visited: set[Any], halt_on: Any
-) -> Iterator[Reached]:
-    for prop in _passing_on(mapper, type_):
-        yield from prop.cascade_iterator(type_, state, dict_, visited, halt_on)
-
-
-def _passing_on(mapper: Any, type_: str) -> tuple[Any, ...]:
-    """Return the properties of a mapper along which an operation goes on."""
-    known = mapper.cascading.get(type_)
-    if known is None:
-        known = mapper.cascading[type_] = tuple(prop for prop in mapper.props.values() if type_ in prop.cascade)
-    return known  # type: ignore[no-any-return]
+# -- the next step -------------------------------------------------------------------------------
 
 
 def related(
@@ -183,7 +138,7 @@ def _present(impl: Any, state: Any, dict_: dict[str, Any], passive: int) -> list
     value = impl.get(state, dict_, passive)
     if value is None or value is PASSIVE_NO_RESULT or value is NO_VALUE:
         return []
-    objects = list(impl.get_collection(state, dict_, value)) if impl.collection else [value]
+    objects = list(impl.get_collection(state, dict_, value, passive)) if impl.collection else [value]
     return [(instance_state(obj), obj) for obj in objects if obj is not None]
 
 
@@ -282,6 +237,7 @@ def track_cascades(attribute: Any, prop: Any) -> None:
         return value
 
     event.listen(attribute, "append", on_append, raw=True, retval=True)
+    event.listen(attribute, "append_wo_mutation", on_append, raw=True, retval=True)
     event.listen(attribute, "remove", on_remove, raw=True, retval=True)
     event.listen(attribute, "set", on_set, raw=True, retval=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -209,6 +210,9 @@ class _Namespace(dict[str, Any]):
             return getattr(sqlalchemy, name)
         if name in ("None", "True", "False", "list", "set", "dict", "tuple"):
             return getattr(builtins, name)
+        module = getattr(sys.modules.get(getattr(self.cls, "__module__", "")), "__dict__", {})
+        if name in module:
+            return module[name]
         raise NameError(f"{name!r} is neither a mapped class nor a table")
 
     def _class(self, name: str) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeEngine
 
 from session import instrument
+from session.core import schema as core_schema
 from session.core import sql as core_sql
 from session.instrument.comparator import PropComparator
 from session.mapping import strategies
@@ -47,6 +48,7 @@ class ColumnProperty(MapperProperty):
         """The SQL of a column attribute: the column itself, marked as belonging to its entity."""
 
         __slots__ = ("_expression",)
+        _expression: Any
 
         def __clause_element__(self) -> Any:
             try:
@@ -118,6 +120,9 @@ class ColumnProperty(MapperProperty):
         """The column or expression that the attribute stands for."""
         return self.columns[0]
 
+    def __clause_element__(self) -> Any:
+        return self.columns[0]
+
     @property
     def is_expression(self) -> bool:
         """Whether the value is read only: an expression instead of a table column."""
@@ -182,6 +187,11 @@ class ColumnProperty(MapperProperty):
                     column.name = key
 
     # -- life ----------------------------------------------------------
+    def set_parent(self, parent: Mapper[Any], init: bool = False) -> None:
+        """Take the mapper, and hand the attribute's name on to an expression."""
+        super().set_parent(parent, init)
+        core_schema.name_label(self.columns[0], self.key)
+
     def instrument_class(self, mapper: Mapper[Any]) -> None:
         """Put the attribute on the class of ``mapper``."""
         if not self.instrument:
@@ -263,7 +273,7 @@ def _as_column(column: Any) -> Any:
     """Make a column or a labelled expression of what stands in ``column_property()``."""
     if _is_declaration(column):
         return column.column
-    expression = core_sql.coercions.expect(core_sql.roles.LabeledColumnExprRole, column)
+    expression: Any = core_sql.coercions.expect(core_sql.roles.LabeledColumnExprRole, column)
     if not isinstance(expression, ColumnElement):
         raise ArgumentError(f"column_property() takes a column or SQL expression, not {column!r}")
     return expression

@@ -31,7 +31,7 @@ from session.instrument.comparator import PropComparator
 from session.mapping.aliased import alias_of
 from session.mapping.inspect import entity_of
 
-__all__ = ["RelationshipComparator", "compared_to"]
+__all__ = ["RelationshipComparator", "compared_to", "value_reader"]
 
 
 class RelationshipComparator(PropComparator):
@@ -223,7 +223,7 @@ class RelationshipComparator(PropComparator):
             unlike = []
             for local, far in prop.local_remote_pairs:
                 column = adapt(local)
-                value = sql.value_bind(local, _reader(prop, state, far))
+                value = sql.value_bind(local, value_reader(prop, state, far))
                 unlike.append(or_(column != value, column.is_(None)))
             return and_(*unlike)
         mapper = state.mapper
@@ -272,6 +272,7 @@ def compared_to(
     *,
     adapt: Callable[[Any], Any] | None = None,
     obj_is_parent: bool = False,
+    alias_secondary: bool = True,
 ) -> Any:
     """Build the condition that rows are related to one object.
 
@@ -279,6 +280,7 @@ def compared_to(
     :param obj: a mapped object, or ``None``; its key is read when the statement is run.
     :param adapt: translates the columns of the other side to those of an alias.
     :param obj_is_parent: whether ``obj`` has the relationship, rather than being its target.
+    :param alias_secondary: whether the secondary table takes part under an alias.
     :raises ArgumentError: if ``obj`` is neither.
     """
     clause = prop.lazy_clause(reverse=not obj_is_parent)
@@ -286,13 +288,14 @@ def compared_to(
         condition = clause.with_nulls([key for key, _ in clause.params])
     else:
         state = _state_of(prop, obj)
-        condition = sql.with_binds(clause.criterion, {key: _reader(prop, state, col) for key, col in clause.params})
-    if prop.secondary is not None:
+        readers = {key: value_reader(prop, state, column) for key, column in clause.params}
+        condition = sql.with_binds(clause.criterion, readers)
+    if prop.secondary is not None and alias_secondary:
         condition = sql.ClauseAdapter(sql.anonymous_alias(prop.secondary, flat=True)).traverse(condition)
     return condition if adapt is None else adapt(condition)
 
 
-def _reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
+def value_reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
     """Return the function that reads a column's value of an object when a statement is run.
 
     The object is held weakly; the value that it has now is used once it is gone or detached and expired.
@@ -322,7 +325,7 @@ def _reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
                 raise InvalidRequestError(
                     f"{prop} was compared with {state!r}, which is detached and whose {key!r} has expired"
                 )
-            return last
+            value = last
         if value is None:
             warn(
                 f"{prop} was compared with an object whose {key!r} is None; it is compared by = and not by IS NULL, "

@@ -8,14 +8,16 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, and_, event, or_
+from sqlalchemy import Column, and_, event
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql.elements import ClauseList
 
 from session.constants import NO_VALUE
 from session.core import sql as core_sql
 from session.history import HISTORY_BLANK, History
 from session.instrument.base import instance_state
 from session.instrument.comparator import PropComparator
+from session.mapping.annotations import plain, without_none
 from session.mapping.base import (
     NOT_GIVEN,
     DataclassOptions,
@@ -92,8 +94,7 @@ class CompositeProperty(MapperProperty):
         """Take the class from the annotation; take columns that are not given from the class's fields."""
         if annotation is not None:
             if self.composite_class is None:
-                argument = [a for a in typing.get_args(annotation.argument) if a is not type(None)]
-                self.composite_class = argument[0] if annotation.optional and argument else annotation.argument
+                self.composite_class = plain(without_none(plain(annotation.argument)))
             if self.return_none_on is NOT_GIVEN and annotation.optional:
                 self.return_none_on = _all_none
         if self.composite_class is None:
@@ -108,13 +109,15 @@ class CompositeProperty(MapperProperty):
                     f"{self.composite_class!r}, which is no dataclass"
                 )
             self.attrs = tuple(MappedColumn(Column(), DataclassOptions()) for _ in fields)
+        attribute: Any
         for attribute, (name, type_) in zip(self.attrs, _padded(fields, len(self.attrs)), strict=False):
             if not isinstance(attribute, MappedColumn):
-                if isinstance(attribute, Column) and attribute.name is None:
-                    attribute.name = attribute.key = name
+                if isinstance(attribute, Column):
+                    _name_if_unnamed(attribute, name)
                 continue
-            named = attribute.column.name or name
-            if self.column_template and attribute.column.name is None and name is not None:
+            given: str | None = attribute.column.name
+            named = given or name
+            if self.column_template and given is None and name is not None:
                 named = self.column_template % name
             if named is None:
                 raise ArgumentError(
@@ -133,7 +136,7 @@ class CompositeProperty(MapperProperty):
         for one in self.attrs:
             if isinstance(one, MappedColumn):
                 result += one.columns_to_assign
-            elif isinstance(one, Column) and one.table is None:
+            elif isinstance(one, Column) and getattr(one, "table", None) is None:
                 result.append((one, 0))
         return result
 
@@ -154,19 +157,20 @@ class CompositeProperty(MapperProperty):
         found = []
         for one in self.attrs:
             if isinstance(one, str):
-                prop = self.parent.get_property(one, _configure_mappers=False)
+                named: Any = self.parent.get_property(one, _configure_mappers=False)
             elif isinstance(one, MappedColumn):
-                prop = self.parent.get_property_by_column(one.column)
+                named = self.parent.get_property_by_column(one.column)
             elif isinstance(one, Column):
-                prop = self.parent.get_property_by_column(one)
+                named = self.parent.get_property_by_column(one)
             elif _is_attribute(one):
-                prop = one.property
+                named = one.property
             else:
                 raise ArgumentError(f"The composite {self} is made of columns and attributes, not of {one!r}")
-            found.append(prop)
+            found.append(named)
         self.attribute_props = tuple(found)
-        self.keys = tuple(prop.key for prop in found)
-        for prop in found:
+        self.keys = tuple(each.key for each in found)
+        for each in found:
+            prop: Any = each
             if self.active_history:
                 prop.active_history = True
             if self.deferred:
@@ -186,12 +190,27 @@ class CompositeProperty(MapperProperty):
 
         def on_refresh(state: Any, context: Any, names: Any) -> None:
             if not names or keys.intersection(names):
-                state.dict.pop(key, None)
+                self.renew(state)
+
+        def on_load(state: Any, context: Any) -> None:
+            self.renew(state)
 
         manager = mapper.class_manager
-        event.listen(manager, "expire", on_expire, raw=True)
-        event.listen(manager, "refresh", on_refresh, raw=True)
-        event.listen(manager, "refresh_flush", on_refresh, raw=True)
+        for name, listener in (
+            ("expire", on_expire),
+            ("load", on_load),
+            ("refresh", on_refresh),
+            ("refresh_flush", on_refresh),
+        ):
+            event.listen(manager, name, listener, raw=True)
+
+    def renew(self, state: Any) -> None:
+        """Make the value anew where all its columns are loaded, else forget it."""
+        dict_ = state.dict
+        if all(name in dict_ for name in self.keys):
+            dict_[self.key] = self.make([dict_[name] for name in self.keys])
+        else:
+            dict_.pop(self.key, None)
 
     # -- values ----------------------------------------------------------------
     def values_of(self, value: Any) -> tuple[Any, ...]:
@@ -251,6 +270,7 @@ class CompositeProperty(MapperProperty):
         """SQL of a composite: its columns together; comparisons go column by column."""
 
         __slots__ = ("_element",)
+        _element: Any
 
         @property
         def expressions(self) -> list[Any]:
@@ -261,16 +281,22 @@ class CompositeProperty(MapperProperty):
         @property
         def clauses(self) -> Any:
             """The columns as a list of SQL expressions."""
-            return self.__clause_element__()
+            return ClauseList(*self.expressions, group=False)
+
+        def label(self, name: str) -> Any:
+            """Give the columns under another name."""
+            return self._bundle().label(name)
+
+        def _bundle(self) -> Any:
+            self._parententity.mapper.ensure_configured()
+            return self.prop.CompositeBundle(self.prop, self.expressions)
 
         def __clause_element__(self) -> Any:
             try:
                 return self._element
             except AttributeError:
                 pass
-            self._parententity.mapper.ensure_configured()
-            bundle = self.prop.CompositeBundle(self.prop, self.expressions)
-            element = bundle.__clause_element__()._annotate(
+            element = self._bundle().__clause_element__()._annotate(
                 {
                     "parententity": self._parententity,
                     "parentmapper": self._parententity.mapper,
@@ -289,7 +315,7 @@ class CompositeProperty(MapperProperty):
         def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
             if len(other) == 1 and op in _COMPARISONS:
                 parts = self.compare_columns(op, other[0])
-                return or_(*parts) if op is core_sql.operators.ne else and_(*parts)
+                return and_(*parts)
             return super().operate(op, *other, **kwargs)
 
 
@@ -317,12 +343,10 @@ class _CompositeValue:
         key = self.prop.key
         if key in dict_:
             return dict_[key]
-        state = instance_state(instance)
-        values = [getattr(instance, name) for name in self.prop.keys]
-        if state.has_identity or any(value is not None for value in values):
-            value = dict_[key] = self.prop.make(values)
-            return value
-        return None
+        value = self.prop.make([getattr(instance, name) for name in self.prop.keys])
+        if value is not None:
+            dict_[key] = value
+        return value
 
     def __set__(self, instance: Any, value: Any) -> None:
         state = instance_state(instance)
@@ -343,6 +367,11 @@ class _CompositeValue:
             listener(state, previous, None)
         for name in self.prop.keys:
             setattr(instance, name, None)
+
+
+def _name_if_unnamed(column: Any, name: str | None) -> None:
+    if column.name is None:
+        column.name = column.key = name
 
 
 def _all_none(*values: Any) -> bool:
@@ -370,7 +399,7 @@ def _fields_of(class_: Any) -> list[tuple[str, Any]]:
         parameters = list(inspect.signature(class_).parameters.values())
     except (TypeError, ValueError):
         return []
-    hints = _hints(class_.__init__ if isinstance(class_, type) else class_)
+    hints = _hints(getattr(class_, "__init__", class_) if isinstance(class_, type) else class_)
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [(one.name, hints.get(one.name)) for one in parameters if one.kind in kinds and one.name in hints]
 

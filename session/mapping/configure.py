@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from sqlalchemy.exc import InvalidRequestError
 
+from session.core.event import of_class
 from session.mapping.events import EXT_SKIP
 
 __all__ = ["all_registries", "clear_mappers", "configure_mappers", "configure_registries", "lock"]
@@ -61,7 +62,7 @@ def _run(registries: list[Any], cascade: bool) -> None:
     if not pending:
         return
     mapper_class = pending[0].mapper_class
-    mapper_class.dispatch._for_class(mapper_class).before_configured()
+    of_class(mapper_class).before_configured()
     done: list[Any] = []
     while pending:
         for one in pending:
@@ -69,7 +70,7 @@ def _run(registries: list[Any], cascade: bool) -> None:
             _configure_one(one)
             done.append(one)
         pending = [one for one in _with_dependencies(registries, cascade) if one.pending and one not in done]
-    mapper_class.dispatch._for_class(mapper_class).after_configured()
+    of_class(mapper_class).after_configured()
     for one in done:
         one.dispatch.after_configured(one)
 

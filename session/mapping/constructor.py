@@ -26,6 +26,10 @@ def keyword_constructor(self: Any, **kwargs: Any) -> None:
 keyword_constructor._session_sets_keywords = True  # type: ignore[attr-defined]
 
 
+#: Tells the hot ``__init__`` that the keywords are attributes, which it may set without this function.
+keyword_constructor._session_sets_keywords = True  # type: ignore[attr-defined]
+
+
 def _known(cls: type[Any]) -> list[str]:
     mapper = getattr(cls, "__mapper__", None)
     return [] if mapper is None else list(mapper.props)

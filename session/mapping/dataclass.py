@@ -7,6 +7,7 @@ unset, so that column defaults apply and relationships are not cleared.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session.mapping.base import NOT_GIVEN
 
-__all__ = ["FieldOptions", "make_dataclass", "unmapped_dataclass"]
+__all__ = ["FieldOptions", "make_dataclass", "show_signature"]
 
 _ARGUMENTS = ("init", "repr", "eq", "order", "unsafe_hash", "match_args", "kw_only", "dataclass_callable")
 
@@ -98,6 +99,8 @@ def _field_for(mapped: Any) -> Any:
     arguments = {name: given[name] for name in ("init", "repr", "compare", "kw_only", "hash") if name in given}
     if "dataclass_metadata" in given:
         arguments["metadata"] = given["dataclass_metadata"]
+    if not {"init", "default", "default_factory"}.intersection(given) and getattr(mapped, "is_expression", False):
+        arguments["init"] = False
     if "default_factory" in given:
         if "default" in given:
             raise ArgumentError("An attribute of a dataclass has either default or default_factory, not both")
@@ -115,7 +118,7 @@ def _field_for(mapped: Any) -> Any:
 def _install_constructor(cls: type[Any]) -> None:
     """Replace the generated ``__init__`` by one that leaves unset what the caller left out."""
     generated = cls.__dict__["__init__"]
-    fields = cls.__dataclass_fields__  # type: ignore[attr-defined]
+    fields = cls.__dataclass_fields__
     unset = {name for name, one in fields.items() if isinstance(one.default, _Unset)}
     if not unset:
         return
@@ -166,14 +169,10 @@ def _install_constructor(cls: type[Any]) -> None:
     type.__setattr__(cls, "__init__", constructor)
 
 
-def unmapped_dataclass(cls: Any = None, /, **options: Any) -> Any:
-    """Make a mixin a dataclass whose fields mapped dataclasses take over; a decorator.
-
-    :param options: those of ``dataclasses.dataclass``.
-    """
-
-    def decorate(target: type[Any]) -> type[Any]:
-        type.__setattr__(target, "_session_dataclass_", FieldOptions.from_arguments(target, options))
-        return target
-
-    return decorate if cls is None else decorate(cls)
+def show_signature(cls: type[Any]) -> None:
+    """Have the instrumented constructor of a dataclass show the parameters of the one that it wraps."""
+    constructor = cls.__dict__.get("__init__")
+    wrapped = getattr(constructor, "__wrapped__", None)
+    if wrapped is not None:
+        with contextlib.suppress(AttributeError, TypeError, ValueError):
+            constructor.__signature__ = inspect.signature(wrapped)  # type: ignore[union-attr]

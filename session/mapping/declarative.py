@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import MetaData
 from sqlalchemy.exc import InvalidRequestError
 
+from session.mapping.adding import add_attribute
 from session.mapping.base import NOT_GIVEN
 from session.mapping.constructor import keyword_constructor
 from session.mapping.dataclass import FieldOptions, make_dataclass
@@ -15,7 +17,7 @@ from session.mapping.declarative_meta import DeclarativeAttributeIntercept, Decl
 from session.mapping.declared_attr import declared_attr
 from session.mapping.mapper import Mapper
 from session.mapping.registry import registry
-from session.mapping.scan import ClassScan, add_attribute, has_inherited_table, map_class
+from session.mapping.scan import ClassScan, has_inherited_table, map_class
 
 __all__ = [
     "DeclarativeBase",
@@ -28,9 +30,14 @@ __all__ = [
     "declared_attr",
     "has_inherited_table",
     "mapped_as_dataclass",
+    "unmapped_dataclass",
 ]
 
 _C = TypeVar("_C", bound=type[Any])
+
+
+#: The declarative bases that derive from ``DeclarativeBase`` directly.
+_bases: WeakSet[type[Any]] = WeakSet()
 
 
 class _DeclarativeRoot:
@@ -40,7 +47,6 @@ class _DeclarativeRoot:
     metadata: ClassVar[MetaData]
     __mapper__: ClassVar[Mapper[Any]]
     __table__: ClassVar[Any]
-    _session_base_ = True
 
     def __init__(self, **kw: Any) -> None: ...
 
@@ -48,18 +54,18 @@ class _DeclarativeRoot:
 def _start_base(cls: type[Any]) -> None:
     """Give a direct subclass of ``DeclarativeBase`` its registry, metadata and constructor."""
     names = cls.__dict__
-    own = names.get("registry")
+    own = getattr(cls, "registry", None)
     if own is not None and not getattr(own, "_session_is_registry", False):
         raise InvalidRequestError(
             f"The attribute 'registry' of the declarative base {cls.__name__} must be a registry(), not {own!r}"
         )
-    metadata = names.get("metadata")
+    metadata = getattr(cls, "metadata", None)
     if metadata is not None and not isinstance(metadata, MetaData):
         raise InvalidRequestError(
             f"The attribute 'metadata' of the declarative base {cls.__name__} must be a MetaData(), not {metadata!r}"
         )
     if own is None:
-        settings: dict[str, Any] = {"metadata": metadata if metadata is not None else getattr(cls, "metadata", None)}
+        settings: dict[str, Any] = {"metadata": metadata}
         types = getattr(cls, "type_annotation_map", None)
         if types is not None:
             settings["type_annotation_map"] = types
@@ -78,15 +84,22 @@ def _start_base(cls: type[Any]) -> None:
         DeclarativeBaseNoMeta.__init__,
     ):
         type.__setattr__(cls, "__init__", own.constructor or object.__init__)
-    type.__setattr__(cls, "_session_base_", True)
+    _bases.add(cls)
 
 
 def _begin_subclass(cls: type[Any], roots: tuple[type[Any], ...]) -> None:
     if any(root in cls.__bases__ for root in roots):
         _start_base(cls)
     elif not cls.__dict__.get("__abstract__", False):
-        options = cls.__dict__.get("_session_dataclass_pending_")
-        map_class(cls.registry, cls, dataclass_options=options)  # type: ignore[attr-defined]
+        options = cls.__dict__.get("_session_dataclass_") if issubclass(cls, MappedAsDataclass) else None
+        map_class(_registry_of(cls), cls, dataclass_options=options)
+
+
+def _registry_of(cls: type[Any]) -> registry:
+    """Return the registry of the base that a class derives from."""
+    base: Any = next(base for base in cls.__mro__ if base in _bases)
+    own: registry = base.registry
+    return own
 
 
 class DeclarativeBase(_DeclarativeRoot, metaclass=DeclarativeAttributeIntercept):
@@ -105,8 +118,8 @@ class DeclarativeBase(_DeclarativeRoot, metaclass=DeclarativeAttributeIntercept)
     """
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        _begin_subclass(cls, (DeclarativeBase,))
         super().__init_subclass__(**keywords)
+        _begin_subclass(cls, (DeclarativeBase,))
 
 
 class DeclarativeBaseNoMeta(_DeclarativeRoot):
@@ -115,8 +128,8 @@ class DeclarativeBaseNoMeta(_DeclarativeRoot):
     """
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        _begin_subclass(cls, (DeclarativeBaseNoMeta,))
         super().__init_subclass__(**keywords)
+        _begin_subclass(cls, (DeclarativeBaseNoMeta,))
 
 
 class MappedAsDataclass:
@@ -149,14 +162,9 @@ class MappedAsDataclass:
         }
         options = FieldOptions.from_arguments(cls, given)
         type.__setattr__(cls, "_session_dataclass_", options)
-        mapped = _will_be_mapped(cls)
-        if mapped:
-            type.__setattr__(cls, "_session_dataclass_pending_", options)
-        super().__init_subclass__(**keywords)
-        if mapped:
-            type.__delattr__(cls, "_session_dataclass_pending_")
-        else:
+        if not _will_be_mapped(cls):
             _plain_dataclass(cls, options)
+        super().__init_subclass__(**keywords)
 
 
 def _will_be_mapped(cls: type[Any]) -> bool:
@@ -165,18 +173,28 @@ def _will_be_mapped(cls: type[Any]) -> bool:
         return False
     if DeclarativeBase in cls.__bases__ or DeclarativeBaseNoMeta in cls.__bases__:
         return False
-    return any(base.__dict__.get("_session_base_", False) for base in cls.__mro__)
+    return any(base in _bases for base in cls.__mro__)
 
 
 def _plain_dataclass(cls: type[Any], options: FieldOptions) -> None:
     """Make a mixin, an abstract class or a base a dataclass, so that its fields go on to mapped classes."""
-    if isinstance(cls, DeclarativeMeta):
-        return
-    scan = ClassScan(registry(), cls, options)
-    fields = scan.fields_of_body()
-    settings = FieldOptions(options)
-    make_dataclass(cls, settings, fields)
+    make_dataclass(cls, options, ClassScan(registry(), cls, options).fields_of_body())
     type.__delattr__(cls, "_session_dataclass_applied_")
+
+
+def unmapped_dataclass(cls: Any = None, /, **options: Any) -> Any:
+    """Make a mixin or an abstract class a dataclass whose fields mapped dataclasses take over; a decorator.
+
+    :param options: those of ``dataclasses.dataclass``.
+    """
+
+    def decorate(target: _C) -> _C:
+        merged = FieldOptions.from_arguments(target, options)
+        type.__setattr__(target, "_session_dataclass_", merged)
+        _plain_dataclass(target, merged)
+        return target
+
+    return decorate if cls is None else decorate(cls)
 
 
 def declarative_base(

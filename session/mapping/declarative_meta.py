@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy.exc import InvalidRequestError
 
 from session.constants import CLASS_MANAGER
-from session.mapping.scan import add_attribute, map_class
+from session.mapping.adding import add_attribute
+from session.mapping.scan import map_class
 
 __all__ = ["DeclarativeAttributeIntercept", "DeclarativeMeta"]
 
@@ -46,8 +47,10 @@ class DeclarativeMeta(DeclarativeAttributeIntercept):
 
 
 def _registry_of(cls: type[Any]) -> Any:
-    for base in cls.__mro__:
-        found = base.__dict__.get("registry")
-        if getattr(found, "_session_is_registry", False):
-            return found
-    return None
+    """Return the registry of the declarative base that a class derives from: the farthest one."""
+    found = [
+        own
+        for base in cls.__mro__
+        if isinstance(base, DeclarativeMeta) and getattr(own := base.__dict__.get("registry"), "_session_is_registry", False)
+    ]
+    return found[-1] if found else None

@@ -76,6 +76,7 @@ class declared_attr(Generic[_T]):
         self.is_cascading = cascading
         self.quiet = quiet
         self.__doc__ = fn.__doc__
+        self.__name__ = getattr(fn, "__name__", "?")
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is not None and owner is None:
@@ -99,5 +100,3 @@ class declared_attr(Generic[_T]):
         """The annotation of what the function returns, ``None`` without one."""
         found = inspect.signature(self.fget).return_annotation
         return None if found is inspect.Signature.empty else found
-
-

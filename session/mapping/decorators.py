@@ -58,20 +58,22 @@ def collect_decorated(mapper: Mapper[Any]) -> None:
     validators: dict[str, tuple[Any, dict[str, Any]]] = {}
     if mapper.inherits is not None:
         validators.update(mapper.inherits.validators)
-    seen: set[str] = set()
     own: dict[str, tuple[Any, dict[str, Any]]] = {}
+    seen: set[str] = set()
+    inherited = False
     for cls in mapper.class_.__mro__:
         above = cls.__dict__.get(CLASS_MANAGER)
-        if above is not None and cls is not mapper.class_ and above.mapper is not None:
-            break
+        inherited = inherited or (above is not None and cls is not mapper.class_ and above.mapper is not None)
         for name, method in list(cls.__dict__.items()):
             if name in seen or not callable(method):
                 continue
             seen.add(name)
+            if getattr(method, "_session_init", False):  # the class's own, which the instrumented one wraps
+                method = getattr(method, "__wrapped__", method)
             if getattr(method, _RECONSTRUCTS, False):
-                event.listen(mapper.class_manager, "load", _reconstruct(method), raw=True, propagate=True)
+                event.listen(mapper.class_manager, "load", _reconstruct(method), raw=True)
             marked = getattr(method, _VALIDATES, None)
-            if marked is None:
+            if marked is None or inherited:
                 continue
             for key in marked[0]:
                 if key in own:

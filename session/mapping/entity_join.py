@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from session.mapping.inspect import entity_of
 from sqlalchemy.exc import ArgumentError
 
 from session.core import expressions as sql
@@ -18,6 +17,7 @@ from session.instrument.attributes import QueryableAttribute
 from session.instrument.base import opt_instance_state
 from session.mapping.aliased import entity_adapter
 from session.mapping.comparators import compared_to
+from session.mapping.inspect import entity_of
 
 __all__ = ["EntityJoin", "join", "outerjoin", "with_parent"]
 

@@ -74,7 +74,7 @@ class MapperEvents(event.Events[Any]):
         return _MapperHold.of(target)
 
     @classmethod
-    def _listen(  # type: ignore[override]
+    def _listen(
         cls,
         event_key: Any,
         raw: bool = False,
@@ -90,15 +90,18 @@ class MapperEvents(event.Events[Any]):
             event_key = event_key.with_wrapper(_wrapped(event_key._listen_fn, identifier, raw, retval))
         if isinstance(target, _MapperHold):
             target.keep(event_key, propagate, keywords)
-            listen_elsewhere(
-                cls, plain_key, {"raw": raw, "retval": retval, "propagate": propagate, **keywords}
-            )
+            listen_elsewhere(cls, plain_key, {"raw": raw, "retval": retval, "propagate": propagate, **keywords})
             return
         if propagate and not isinstance(target, type):
             for mapper in target.self_and_descendants:
                 event_key.with_dispatch_target(mapper).base_listen(propagate=True, **keywords)
         else:
             event_key.base_listen(propagate=propagate, **keywords)
+
+    @classmethod
+    def _clear(cls) -> None:
+        super()._clear()
+        _MapperHold.holds.clear()
 
     def instrument_class(self, mapper: Any, class_: Any) -> None:
         """While a mapper is made: its class is instrumented, its attributes are not there yet."""
@@ -201,6 +204,8 @@ def apply_held_mapper_listeners(mapper: Any) -> None:
         if hold is None:
             continue
         for event_key, propagate, keywords in hold.kept:
+            if not event_key.contains():  # removed since
+                continue
             if propagate or cls is mapper.class_:
                 event_key.with_dispatch_target(mapper).base_listen(propagate=propagate, **keywords)
 
@@ -224,7 +229,7 @@ class RegistryEvents(event.Events[Any]):
         """A SQL type is wanted for a Python type of an annotation; return one, or ``None``."""
 
     @classmethod
-    def _listen(cls, event_key: Any, **keywords: Any) -> None:  # type: ignore[override]
+    def _listen(cls, event_key: Any, **keywords: Any) -> None:
         keywords.pop("retval", None)
         keywords.pop("raw", None)
         event_key.base_listen(**keywords)

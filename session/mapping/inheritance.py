@@ -15,6 +15,7 @@ from sqlalchemy.sql.selectable import Join
 from sqlalchemy.util import warn
 
 from session.core import sql as core_sql
+from session.core.event import hand_down
 from session.core.selectables import inspect_mapper, join_condition, tables_of
 from session.mapping.base import MapperProperty
 from session.mapping.columns import ColumnProperty
@@ -47,7 +48,7 @@ def set_up_inheritance(mapper: Mapper[Any]) -> None:
             f"is no subclass of it"
         )
     mapper.base_mapper = parent.base_mapper
-    mapper.dispatch._update(parent.dispatch)
+    hand_down(parent, mapper)
     if mapper.local_table is None:
         mapper.local_table = parent.local_table
         mapper.persist_selectable = parent.persist_selectable
@@ -205,7 +206,7 @@ def _discriminator(mapper: Mapper[Any], given: Any) -> tuple[Any, MapperProperty
         given = given.property
     if isinstance(given, MapperProperty):
         while getattr(given, "is_synonym", False):
-            given = mapper.props[given.name]
+            given = mapper.props[given.name]  # type: ignore[attr-defined]
         if not isinstance(given, ColumnProperty):
             raise ArgumentError(f"The polymorphic_on of {mapper} must be a column or SQL expression, not {given}")
         return given.columns[0], given
@@ -218,9 +219,7 @@ def _discriminator(mapper: Mapper[Any], given: Any) -> tuple[Any, MapperProperty
         return column, mapper.prop_of_column[column]
     if column is None and isinstance(expression, Column):
         if mapper.with_polymorphic_selectable_given is None:
-            raise InvalidRequestError(
-                f"The polymorphic_on column {expression} of {mapper} is in none of its tables"
-            )
+            raise InvalidRequestError(f"The polymorphic_on column {expression} of {mapper} is in none of its tables")
         column = expression
     # an expression, or a column that no attribute maps: it is read along with the row under a key of its own
     target = expression if column is None else column
@@ -295,11 +294,9 @@ def single_criterion(mapper: Mapper[Any]) -> ColumnElement[bool] | None:
     """
     if not mapper.single or mapper.inherits is None or mapper.polymorphic_on is None or mapper.concrete:
         return None
-    wanted = [
-        one.polymorphic_identity for one in mapper.self_and_descendants if one.polymorphic_identity is not None
-    ]
+    wanted = [one.polymorphic_identity for one in mapper.self_and_descendants if one.polymorphic_identity is not None]
     column = mapper.polymorphic_on
-    condition = column.in_(wanted)
+    condition: ColumnElement[bool] = column.in_(wanted)
     if any(one.polymorphic_identity is None and None in one.polymorphic_map for one in mapper.self_and_descendants):
         condition = or_(condition, column.is_(None))
     return condition
@@ -320,7 +317,7 @@ def mappers_for(mapper: Mapper[Any], spec: Any, selectable: Any = None) -> list[
     elif not spec:
         wanted = []
     else:
-        named = set()
+        named: set[Mapper[Any]] = set()
         for one in spec:
             other = _mapper_of(one)
             if not other.isa(mapper):

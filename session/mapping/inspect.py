@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from typing import Any
 
 from sqlalchemy import inspect as core_inspect
@@ -91,5 +93,11 @@ def _inspect_object(instance: Any) -> Any:
     return state if state is not None and hasattr(state, "manager") and hasattr(state.manager, "expirable") else None
 
 
+def _inspect_alias(alias: Any) -> Any:
+    return mapper_or_none(typing.get_origin(alias))
+
+
 share(type, _inspect_class)
+share(types.GenericAlias, _inspect_alias)
+share(type(typing.List[int]), _inspect_alias)  # noqa: UP006
 share(object, _inspect_object)

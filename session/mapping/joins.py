@@ -334,7 +334,7 @@ class JoinCondition:
     # -- local ---------------------------------------------------------------------------
 
     def _mark_local(self) -> None:
-        if self._any_marked("local"):
+        if sql.has_note(self.primaryjoin, "local"):
             return
         is_local = self.local_side.__contains__ if self.local_side else self.parent.has
 
@@ -412,7 +412,7 @@ class JoinCondition:
     def _find_direction(self) -> RelationshipDirection:
         if self.secondaryjoin is not None:
             return MANYTOMANY
-        referring = {True: sql.column_set(), False: sql.column_set()}
+        referring: dict[bool, Any] = {True: sql.column_set(), False: sql.column_set()}
         for column in sql.columns_in(self.primaryjoin, "foreign"):
             referring[self._is_far(column)].add(sql.plain(column))
         far, near = referring[True], referring[False]
@@ -435,6 +435,11 @@ class JoinCondition:
         return not sql.marked(column, "local") and self.target.has(column) and not self.parent.has(column)
 
     # -- the same from the other side ----------------------------------------------------
+
+    def exchanged_joins(self) -> tuple[Any, Any]:
+        """Return primaryjoin and secondaryjoin of the other direction over the same secondary table."""
+        primaryjoin, secondaryjoin = (sql.without_notes(join, ("local",)) for join in self._joins())
+        return secondaryjoin, primaryjoin
 
     def unmarked_primaryjoin(self, remote: bool) -> Any:
         """Return the condition without the marks of its sides, to be marked anew by other arguments.

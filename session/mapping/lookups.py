@@ -172,37 +172,60 @@ class MapperLookups:
     @property
     def iterate_properties(self) -> Iterator[MapperProperty]:
         """Yield all properties."""
-        self.ensure_configured()
         return iter(self.props.values())
 
     def _filtered(self, keep: Callable[[Any], bool]) -> Any:
-        self.ensure_configured()
         return ReadOnlyProperties({key: prop for key, prop in self.props.items() if keep(prop)})
+
+    @derived
+    def _attrs(self) -> Any:
+        return self._filtered(lambda prop: True)
+
+    @derived
+    def _column_attrs(self) -> Any:
+        return self._filtered(lambda prop: prop.is_column)
+
+    @derived
+    def _relationships(self) -> Any:
+        return self._filtered(lambda prop: prop.is_relationship)
+
+    @derived
+    def _synonyms(self) -> Any:
+        return self._filtered(lambda prop: getattr(prop, "is_synonym", False))
+
+    @derived
+    def _composites(self) -> Any:
+        return self._filtered(lambda prop: getattr(prop, "is_composite", False))
 
     @property
     def attrs(self) -> Any:
         """All properties, by key and as attributes."""
-        return self._filtered(lambda prop: True)
+        self.ensure_configured()
+        return self._attrs
 
     @property
     def column_attrs(self) -> Any:
         """The column properties."""
-        return self._filtered(lambda prop: prop.is_column)
+        self.ensure_configured()
+        return self._column_attrs
 
     @property
     def relationships(self) -> Any:
         """The relationships."""
-        return self._filtered(lambda prop: prop.is_relationship)
+        self.ensure_configured()
+        return self._relationships
 
     @property
     def synonyms(self) -> Any:
         """The synonyms."""
-        return self._filtered(lambda prop: getattr(prop, "is_synonym", False))
+        self.ensure_configured()
+        return self._synonyms
 
     @property
     def composites(self) -> Any:
         """The composites."""
-        return self._filtered(lambda prop: getattr(prop, "is_composite", False))
+        self.ensure_configured()
+        return self._composites
 
     @property
     def all_orm_descriptors(self) -> Any:
@@ -213,7 +236,7 @@ class MapperLookups:
             for key, value in cls.__dict__.items():
                 inspectable = isinstance(value, InspectionAttr) or hasattr(value, "extension_type")
                 if inspectable and not isinstance(value, MapperProperty) and not getattr(value, "is_mapper", False):
-                    hidden = getattr(value, "is_attribute", False) and key not in self.class_manager
+                    hidden = getattr(value, "_session_attribute", False) and key not in self.class_manager
                     if not hidden:
                         found[key] = value
                 elif getattr(value, "is_attribute", False) and key in self.class_manager:
@@ -295,7 +318,8 @@ class MapperLookups:
 
     def server_default_keys_of(self, table: Any) -> frozenset[str]:
         """Return the attributes of one table whose value the server may make at INSERT."""
-        return self.server_default_keys[table]
+        keys: frozenset[str] = self.server_default_keys[table]
+        return keys
 
     @derived
     def server_onupdate_keys(self) -> dict[Any, frozenset[str]]:
@@ -420,3 +444,10 @@ class MapperLookups:
     def is_orphan(self, state: Any) -> bool:
         """Tell whether an object has lost the parent without which it is not to be."""
         return cascades.orphaned(self, state)
+
+    _is_orphan = is_orphan
+
+    @property
+    def _delete_orphans(self) -> list[tuple[str, type[Any]]]:
+        """Key and class of each relationship without which an object of this mapper is not to be."""
+        return [(prop.key, prop.parent.class_) for prop in self.orphan_parents]

@@ -22,13 +22,13 @@ class SQLORMExpression(Generic[_T_co]):
     __slots__ = ()
 
 
-class Mapped(SQLORMExpression[_T_co], ORMDescriptor):
+class Mapped(SQLORMExpression[_T_co], ORMDescriptor[_T_co]):
     """The annotation of a mapped attribute::
 
-        class User(Base):
-            id: Mapped[int] = mapped_column(primary_key=True)
-            nickname: Mapped[str | None]
-            addresses: Mapped[list["Address"]] = relationship()
+    class User(Base):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        nickname: Mapped[str | None]
+        addresses: Mapped[list["Address"]] = relationship()
     """
 
     __slots__ = ()

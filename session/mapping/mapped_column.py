@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Column
+from sqlalchemy import Column, insert_sentinel
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.operators import ColumnOperators
+from sqlalchemy.util import warn
 
 from session.core import schema as core_schema
 from session.instrument.base import opt_manager_of_class
@@ -21,7 +22,7 @@ from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, 
 from session.mapping.columns import ColumnProperty
 from session.mapping.mapped import Mapped
 
-__all__ = ["MappedColumn", "mapped_column"]
+__all__ = ["MappedColumn", "mapped_column", "orm_insert_sentinel"]
 
 _T = TypeVar("_T")
 
@@ -129,10 +130,13 @@ class MappedColumn(Mapped[_T], ColumnOperators):
 
     def declarative_scan(self, context: ScanContext, key: str, annotation: MappedAnnotation | None) -> None:
         """Complete the column: its name from ``key``, its type and nullability from the annotation."""
+        template = _template_in(annotation)
+        if template is not None:
+            self._take_template(template, context, key)
         if self.use_existing_column and self._take_existing(context, key):
             return
-        column = self.column
-        if annotation is not None and not (annotation.argument is Any and core_schema.has_type(column)):
+        column: Any = self.column
+        if annotation is not None:
             self.complete(context, key, annotation)
         if column.key is None:
             column.key = key
@@ -140,20 +144,22 @@ class MappedColumn(Mapped[_T], ColumnOperators):
             column.name = key
 
     def complete(self, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
-        """Take from the annotation what the column leaves open: a template, nullability, the type."""
-        column = self.column
-        template = next((part for part in annotated_metadata(annotation) if isinstance(part, MappedColumn)), None)
-        had_key = core_schema.nullable_given(column)
-        if template is not None:
-            self._take_template(template)
-        if not had_key and not (template is not None and core_schema.nullable_given(template.column)):
-            if not column.primary_key:
-                column.nullable = annotation.optional
-        if not core_schema.has_type(column):
+        """Take from the annotation what the column leaves open: nullability, the type."""
+        column: Any = self.column
+        if not core_schema.nullable_given(column):
+            column.nullable = annotation.optional and not column.primary_key and column.identity is None
+        if not core_schema.has_type(column) and not column.foreign_keys:
             core_schema.set_type(column, column_type(annotation, key, context.origin, context.registry))
 
-    def _take_template(self, template: MappedColumn[Any]) -> None:
+    def _take_template(self, template: MappedColumn[Any], context: ScanContext, key: str) -> None:
         """Merge the ``mapped_column()`` of an ``Annotated`` type into this one."""
+        ignored = [name for name in template.dataclass_options.given() if name in _FIELD_ONLY]
+        ignored += [name for name in ("key", "name") if getattr(template.column, name) is not None]
+        if ignored:
+            warn(
+                f"The mapped_column() in the Annotated type of {context.cls.__name__}.{key} has the argument(s) "
+                f"{', '.join(ignored)}, which belong to one attribute and have no effect there"
+            )
         core_schema.merge_into(template.column, self.column)
         for name in ("deferred", "sort_order"):
             if getattr(self, name) is NOT_GIVEN:
@@ -163,8 +169,6 @@ class MappedColumn(Mapped[_T], ColumnOperators):
             self.deferred_raiseload = template.deferred_raiseload
         self.active_history = self.active_history or template.active_history
         self.use_existing_column = self.use_existing_column or template.use_existing_column
-        theirs = template.dataclass_options.given()
-        self.dataclass_options = DataclassOptions(**{**theirs, **self.dataclass_options.given()})
 
     def _take_existing(self, context: ScanContext, key: str) -> bool:
         """Use the column of that name that the table of a mapped base has already."""
@@ -180,6 +184,28 @@ class MappedColumn(Mapped[_T], ColumnOperators):
                 self.column = present
                 return True
         return False
+
+
+def _template_in(annotation: MappedAnnotation | None) -> MappedColumn[Any] | None:
+    if annotation is None:
+        return None
+    return next((part for part in annotated_metadata(annotation) if isinstance(part, MappedColumn)), None)
+
+
+def orm_insert_sentinel(
+    name: str | None = None, type_: Any = None, *, default: Any = None, omit_from_statements: bool = True
+) -> MappedColumn[Any]:
+    """Declare a column by which inserted rows are told apart when they come back in bulk.
+
+    :param name: its name, by default the attribute's.
+    :param type_: its type, an integer by default.
+    :param default: makes its value, a counter by default.
+    :param omit_from_statements: leave it out of SELECT and of the mapping.
+    """
+    column: Column[Any] = insert_sentinel(
+        name, type_, default=default, omit_from_statements=omit_from_statements
+    )
+    return MappedColumn(column, DataclassOptions(init=False, repr=False, compare=False))
 
 
 def mapped_column(

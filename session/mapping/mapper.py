@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import Column, event
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.sql.selectable import SelectBase
 
 from session import instrument
@@ -152,8 +152,6 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
     # -- making ------------------------------------------------------------
     def _build(self, given: Mapping[str, Any], primary_key: Any, inherits: Any) -> None:
         self.inherits: Mapper[Any] | None = self._mapper_to_inherit(inherits)
-        if self.inherits is None:
-            self.dispatch._events  # noqa: B018 - makes the dispatch of this mapper
         inheritance.set_up_inheritance(self)
         self._instrument_class()
         self.tables: list[Any] = inheritance.table_chain(self)
@@ -198,7 +196,7 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
         if manager.registry is None and self.inherits is not None:
             manager.registry = self.inherits.registry
         if manager.registry is None:
-            raise ArgumentError(
+            raise InvalidRequestError(
                 f"Class {self.class_.__name__} belongs to no registry; map it with registry.map_imperatively() or "
                 f"with a declarative base"
             )
@@ -206,6 +204,7 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
         manager.mapper = self
         apply_held_mapper_listeners(self)
         self.dispatch.instrument_class(self, self.class_)
+        instrument.finish_class(manager)
 
     def _hand_to_manager(self) -> None:
         """Tell the class manager what states ask it for."""
@@ -250,7 +249,7 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
         :param prop: a property or a column of the mapper's table.
         """
         with configure.lock:
-            properties.configure_property(self, key, prop, init=self.configured)
+            properties.configure_property(self, key, prop, init=self.configured, warn_for_existing=self.configured)
             self.registry.changed()
 
     def add_properties(self, dict_of_properties: Mapping[str, Any]) -> None:
@@ -304,7 +303,7 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
     def dispose(self) -> None:
         """Take the mapping off the class."""
         self.disposed = True
-        self.configured = True
+        self.configured = False
         self.heirs.clear()
         if opt_manager_of_class(self.class_) is self.class_manager:
             instrument.unregister_class(self.class_)

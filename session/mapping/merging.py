@@ -33,10 +33,16 @@ def merge_steps(
     key = prop.key
     if load and any((source_state, reverse) in recursive for reverse in prop.reverse_properties):
         return
-    if not prop.cascade.merge or key not in source_dict:
-        return
     impl = dest_state.get_impl(key)
-    if not prop.uselist:
+    if not prop.cascade.merge:
+        return
+    if impl.dynamic:
+        present = source_state.get_impl(key).get_collection(source_state, source_dict)
+        if not present:
+            return
+    elif key not in source_dict:
+        return
+    elif not prop.uselist:
         present = [source_dict[key]]
     else:
         present = list(source_state.get_impl(key).get_collection(source_state, source_dict, source_dict[key]))
@@ -54,6 +60,8 @@ def merge_steps(
             merged.append(found)
     if prop.uselist and load:
         impl.set(dest_state, dest_dict, merged, passive=PASSIVE_MERGE, adapt_value=False)
+    elif impl.dynamic:
+        return
     elif prop.uselist:
         collection = init_state_collection(dest_state, dest_dict, key)
         for obj in merged:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause
 from sqlalchemy.util import warn
 
 from session.core import sql as core_sql
+from session.core.schema import is_omitted
 from session.core.selectables import reduce_columns
 from session.exc import UnmappedColumnError
 from session.instrument.base import opt_manager_of_class
@@ -43,7 +45,7 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
     for column in mapper.persist_selectable.c:
         if column in mapper.prop_of_column:
             continue
-        if not isinstance(column.key, str):
+        if not isinstance(column.key, str) or is_omitted(column):
             continue
         key = (mapper.column_prefix or "") + column.key
         if excluded(mapper, key, column.key, local=mapper.local_table.c.contains_column(column), column=column):
@@ -58,6 +60,8 @@ def adopt(mapper: Mapper[Any], key: str, prop: MapperProperty) -> None:
             mapper.class_manager.put(key, NotImplementedHere(mapper, key, prop))
         return
     if key in mapper.props:
+        return
+    if isinstance(prop, ColumnProperty) and excluded(mapper, key, key, local=False, column=prop.columns[0]):
         return
     if _has_descriptor(mapper, key, own_only=True) and not prop.is_column:
         return
@@ -92,8 +96,7 @@ def excluded(mapper: Mapper[Any], name: str, column_name: str, local: bool, colu
 
     :param local: whether it stands in the mapper's own table rather than an inherited one.
     """
-    descriptor = mapper.class_.__dict__.get(name)
-    if local and descriptor is not None and _is_user_descriptor(descriptor):
+    if _has_descriptor(mapper, name, own_only=local and name in mapper.class_.__dict__):
         return True
     only, never = mapper.include_properties, mapper.exclude_properties
     if only is not None and name not in only and column_name not in only and (column is None or column not in only):
@@ -101,20 +104,21 @@ def excluded(mapper: Mapper[Any], name: str, column_name: str, local: bool, colu
     return bool(never and (name in never or column_name in never or (column is not None and column in never)))
 
 
-def _is_user_descriptor(value: Any) -> bool:
-    """Tell whether a class attribute is a property or other descriptor that the user wrote."""
-    if getattr(value, "is_attribute", False) or isinstance(value, (MapperProperty, Column)):
+def _is_user_descriptor(mapper: Mapper[Any], name: str, value: Any) -> bool:
+    """Tell whether a class attribute is something of the user's, which a column must not replace."""
+    if getattr(value, "_session_attribute", False) or isinstance(value, (MapperProperty, ClauseElement)):
         return False
-    if hasattr(value, "mapper_property_to_assign") or getattr(value, "_is_internal_proxy", False):
+    if hasattr(value, "mapper_property_to_assign") or isinstance(value, NotImplementedHere):
         return False
-    return isinstance(value, property) or (hasattr(value, "__get__") and not callable(value))
+    field = getattr(mapper.class_, "__dataclass_fields__", {}).get(name)
+    return not (field is not None and field.default is value)
 
 
 def _has_descriptor(mapper: Mapper[Any], key: str, own_only: bool = False) -> bool:
     classes = (mapper.class_,) if own_only else mapper.class_.__mro__[:-1]
     for cls in classes:
         if key in cls.__dict__:
-            return _is_user_descriptor(cls.__dict__[key])
+            return _is_user_descriptor(mapper, key, cls.__dict__[key])
         if opt_manager_of_class(cls) is not None and cls is not mapper.class_:
             return False
     return False
@@ -141,17 +145,19 @@ def configure_property(
     if present is not None and present is not prop:
         _check_replacement(mapper, key, present, prop, warn_for_existing)
     _enter(mapper, key, prop, setparent)
-    for heir in mapper.heirs:
-        if key not in heir.props or heir.props[key].parent is not heir:
-            heir.props.pop(key, None)
-            adopt(heir, key, prop)
-            if init and heir.configured and key in heir.props:
-                prop.post_instrument_class(heir)
-                watch_with_validators(heir, key)
+    for heir in mapper.self_and_descendants[1:]:
+        known = heir.props.get(key)
+        if known is not None and known is not present:  # of its own, or of a mapper between
+            continue
+        heir.props.pop(key, None)
+        adopt(heir, key, prop)
+        heir.forget_derived()
     if init:
         prop.init()
-        prop.post_instrument_class(mapper)
-        watch_with_validators(mapper, key)
+        for one in mapper.self_and_descendants:
+            if one.configured and one.props.get(key) is prop:
+                prop.post_instrument_class(one)
+                watch_with_validators(one, key)
     mapper.forget_derived()
     return prop
 
@@ -166,7 +172,7 @@ def _check_replacement(
         raise ArgumentError(
             f"{mapper} cannot have an attribute {key!r}: the synonym {synonyms[0]!r} has mapped its column already"
         )
-    if not isinstance(present, ColumnProperty) or not isinstance(prop, ColumnProperty):
+    if wanted and present.is_relationship and prop.is_relationship:
         warn(f"The attribute {mapper.class_.__name__}.{key} is replaced: it was {present!r}, and is now {prop!r}")
 
 
@@ -179,9 +185,9 @@ def _enter(mapper: Mapper[Any], key: str, prop: MapperProperty, setparent: bool)
     if isinstance(prop, ColumnProperty):
         for column in prop.columns:
             mapper.prop_of_column[column] = prop
-            for proxy in getattr(column, "proxy_set", ()):
-                if proxy is not column and mapper.persist_selectable.c.contains_column(proxy):
-                    mapper.prop_of_column[proxy] = prop
+            for proxied in getattr(column, "proxy_set", ()):  # what an alias or subquery has the column from
+                if proxied is not column and isinstance(proxied, ColumnClause):
+                    mapper.prop_of_column.setdefault(proxied, prop)
     mapper.props[key] = prop
     prop.instrument_class(mapper)
 
@@ -236,9 +242,9 @@ def _combine(mapper: Mapper[Any], key: str, present: ColumnProperty, prop: Colum
         return prop
     if present.parent is mapper:
         raise InvalidRequestError(
-            f"{mapper.class_.__name__}.{key} would stand for both {others[0]} and {column}, columns of two tables that "
-            f"the class is mapped to; say that they hold the same value with {key}=column_property({others[0]}, {column}), "
-            f"or map one of them under another name"
+            f"{mapper.class_.__name__}.{key} would stand for both {others[0]} and {column}, columns of two tables "
+            f"of the class; say that they hold the same value with {key}=column_property({others[0]}, {column}), or map "
+            f"one of them under another name"
         )
     if len(prop.columns) == 1 and not _related(mapper, column, others):
         warn(
@@ -264,7 +270,9 @@ def find_primary_key(mapper: Mapper[Any], given: Any) -> None:
     """
     parent = mapper.inherits
     selectable = mapper.persist_selectable
-    named = [_key_column(mapper, one) for one in given] if given else []
+    if given is not None and not isinstance(given, (list, tuple, set, frozenset)):
+        given = [given]
+    named = [] if given is None else [_key_column(mapper, one) for one in given]
     for table in mapper.tables:
         keys = [c for c in getattr(table, "primary_key", ()) if c in mapper.prop_of_column]
         keys += [c for c in named if c.table is table and c not in keys and not keys]

@@ -5,9 +5,64 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from session.constants import PASSIVE_OFF
 from session.instrument.attributes import QueryableAttribute
 
-__all__ = ["ProxiedAttribute"]
+__all__ = ["ProxiedAttribute", "ProxyImpl"]
+
+
+class ProxyImpl:
+    """What code that walks the attributes of an object finds in the place of an implementation: a view of others."""
+
+    collection = False
+    uses_objects = False
+    dynamic = False
+    supports_population = False
+    accepts_row_loader = False
+    expires_callables = False
+    active_history = False
+    listened = True
+    loader = None
+
+    def __init__(self, attribute: ProxiedAttribute) -> None:
+        self.attribute = attribute
+        self.key = attribute.key
+        self.class_ = attribute.class_
+        self.dispatch = attribute.dispatch
+
+    @property
+    def parent_token(self) -> ProxyImpl:
+        """The attribute itself: it is nobody's alias."""
+        return self
+
+    def get(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> Any:
+        """Give the value that the object shows."""
+        return self.attribute.descriptor.__get__(state(), self.class_)
+
+    def set(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any = None, **settings: Any) -> None:
+        """Set the attributes behind."""
+        self.attribute.descriptor.__set__(state(), value)
+
+    def delete(self, state: Any, dict_: dict[str, Any]) -> None:
+        """Delete the attributes behind."""
+        self.attribute.descriptor.__delete__(state())
+
+    get_committed_value = get
+
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> Any:
+        """Give the history of the attributes behind."""
+        return self.attribute.original_property.get_history(state, dict_, passive)
+
+    def get_all_pending(self, state: Any, dict_: dict[str, Any], passive: int = 0) -> list[Any]:
+        """Give no objects: the attributes behind tell of their own."""
+        return []
+
+    def hasparent(self, state: Any, optimistic: bool = False) -> bool:
+        """Say whatever is hoped for: the attributes behind know."""
+        return optimistic
+
+    def note_listeners(self) -> None:
+        """Listeners are looked up at each change."""
 
 
 class ProxiedAttribute(QueryableAttribute):
@@ -34,6 +89,7 @@ class ProxiedAttribute(QueryableAttribute):
         doc: str | None = None,
     ) -> None:
         super().__init__(class_, key, parententity, lambda: comparator(parententity), doc=doc)
+        self.impl = ProxyImpl(self)
         self._make_comparator = comparator
         self.descriptor = descriptor
         self.original_property = proxied
@@ -59,6 +115,10 @@ class ProxiedAttribute(QueryableAttribute):
             self.descriptor,
             self.original_property,
         )
+
+    def label(self, name: str | None) -> Any:
+        """Give the SQL of the attribute another name."""
+        return self.comparator.label(name)
 
     @property
     def info(self) -> dict[Any, Any]:

@@ -148,11 +148,10 @@ class registry:
         :return: its mapper.
         """
         scan.map_class(self, cls)
-        return cls.__mapper__  # type: ignore[no-any-return, attr-defined]
+        mapper: Mapper[Any] = cls.__mapper__
+        return mapper
 
-    def mapped_as_dataclass(
-        self, cls: Any = None, /, **options: Any
-    ) -> Any:
+    def mapped_as_dataclass(self, cls: Any = None, /, **options: Any) -> Any:
         """Make a class a dataclass and map it declaratively; a decorator, with or without arguments.
 
         :param options: those of ``dataclasses.dataclass``, and ``dataclass_callable``.
@@ -177,7 +176,8 @@ class registry:
             parent = next((one.mapper for one in above if one is not None and one.mapper is not None), None)
             if parent is not None:
                 kw["inherits"] = parent
-        return scan.install_mapper(self, class_, local_table, kw)
+        made: Mapper[Any] = scan.install_mapper(self, class_, local_table, kw)
+        return made
 
     # -- bases -----------------------------------------------------------------
     def generate_base(

@@ -98,56 +98,20 @@ def relationship(
     :return: the property, which the mapping of the class takes in.
     :raises ArgumentError: for arguments that contradict each other.
 
-    ``init``, ``repr``, ``default``, ``default_factory``, ``compare``, ``kw_only``, ``hash`` and
-    ``dataclass_metadata`` are those of ``dataclasses.field()``, for classes that are made dataclasses.
+    The parameters ``init`` to ``kw_only``, ``hash`` and ``dataclass_metadata`` are those of ``dataclasses.field()``,
+    for classes that are made dataclasses.
 
     ::
 
-        class User(Base):
-            __tablename__ = "user"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            addresses: Mapped[list["Address"]] = relationship(back_populates="user")
+        class Basket(Base):
+            __tablename__ = "basket"
+            number: Mapped[int] = mapped_column(primary_key=True)
+            fruits: Mapped[set["Fruit"]] = relationship(back_populates="basket", cascade="all, delete-orphan")
     """
-    return Relationship(
-        argument,
-        secondary,
-        uselist=uselist,
-        collection_class=collection_class,
-        primaryjoin=primaryjoin,
-        secondaryjoin=secondaryjoin,
-        back_populates=back_populates,
-        order_by=order_by,
-        backref=backref,
-        overlaps=overlaps,
-        post_update=post_update,
-        cascade=cascade,
-        viewonly=viewonly,
-        dataclass_options=DataclassOptions(
-            init=init,
-            repr=repr,
-            default=default,
-            default_factory=default_factory,
-            compare=compare,
-            kw_only=kw_only,
-            hash=hash,
-            dataclass_metadata=dataclass_metadata,
-        ),
-        lazy=lazy,
-        passive_deletes=passive_deletes,
-        passive_updates=passive_updates,
-        active_history=active_history,
-        enable_typechecks=enable_typechecks,
-        foreign_keys=foreign_keys,
-        remote_side=remote_side,
-        join_depth=join_depth,
-        comparator_factory=comparator_factory,
-        single_parent=single_parent,
-        innerjoin=innerjoin,
-        distinct_target_key=distinct_target_key,
-        load_on_pending=load_on_pending,
-        query_class=query_class,
-        info=info,
-        omit_join=omit_join,
-        sync_backref=sync_backref,
-        **kw,
-    )
+    settings = locals()
+    settings |= settings.pop("kw")
+    fields = {name: settings.pop(name) for name in _FIELD_SETTINGS}
+    return Relationship(dataclass_options=DataclassOptions(**fields), **settings)
+
+
+_FIELD_SETTINGS = ("init", "repr", "default", "default_factory", "compare", "kw_only", "hash", "dataclass_metadata")

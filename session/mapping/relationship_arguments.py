@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from session.mapping.inspect import entity_of
 from sqlalchemy.exc import ArgumentError
 
 from session.core import expressions as sql
 from session.core.sql import coercions, roles
 from session.instrument.attributes import QueryableAttribute
+from session.mapping.inspect import entity_of
 from session.mapping.joins import JoinCondition, Side, foreign, remote
 
 __all__ = ["Arguments", "find_condition", "find_entity", "resolve"]

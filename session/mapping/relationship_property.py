@@ -199,6 +199,7 @@ class RelationshipProperty(MapperProperty):
         self._take_cascade(value)
         if self.direction is not None:
             self._check_cascade()
+            self._note_orphans()
             for mapper in self.parent.self_and_descendants:
                 mapper.forget_derived()
 
@@ -274,8 +275,7 @@ class RelationshipProperty(MapperProperty):
             self.uselist = self.direction is not MANYTOONE
         self._check_style()
         self._check_cascade()
-        if self.cascade.delete_orphan and self not in mapper.orphan_parents:
-            mapper.orphan_parents.append(self)
+        self._note_orphans()
         pairs = () if self.entity.is_aliased_class else joining.identity_pairs(self.condition, mapper)
         self.get_pairs = pairs
         self.use_get = bool(pairs)
@@ -307,6 +307,14 @@ class RelationshipProperty(MapperProperty):
                 f"Relationship {self} leaves all deletes to the database by passive_deletes='all'; the cascades "
                 f"'delete' and 'delete-orphan' contradict that"
             )
+
+    def _note_orphans(self) -> None:
+        """Tell the target's mapper that its objects are not to be without a parent by this relationship."""
+        keepers = self.mapper.orphan_parents
+        if self in keepers:
+            keepers.remove(self)
+        if self.cascade.delete_orphan:
+            keepers.append(self)
 
     def _warn_of_superseded(self) -> None:
         """Warn if a base class has a relationship of the same name, with rows of its own to write."""

@@ -7,11 +7,11 @@ and calls the mapper.  Before it: ``declarative.py`` and ``registry.py``; after 
 from __future__ import annotations
 
 import inspect
-from collections import deque
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Table, event
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.util import warn
 
@@ -30,16 +30,16 @@ from session.mapping.annotations import (
 )
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
 from session.mapping.columns import ColumnProperty
-from session.mapping.dataclass import FieldOptions, make_dataclass
+from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
 from session.mapping.mapped_column import MappedColumn
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
 
-__all__ = ["ClassScan", "add_attribute", "has_inherited_table", "install_mapper", "map_class", "without_none"]
+__all__ = ["ClassScan", "has_inherited_table", "install_mapper", "map_class", "without_none"]
 
 _DIRECTIVES = ("__tablename__", "__table_args__", "__mapper_args__")
-_OURS = ("metadata", "registry")
+_OURS = ("metadata", "registry", "type_annotation_map")
 
 
 def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | None = None) -> None:
@@ -61,9 +61,13 @@ def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | N
         end_scan(cls)
 
 
-def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None) -> Any:
-    """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it."""
+def install_mapper(
+    registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None, declarative: bool = False
+) -> Any:
+    """Call the mapper of a class whose parts are known; ``__mapper__`` is set on it, and ``__table__`` if declarative."""
     manager = opt_manager_of_class(cls)
+    if cls.__init__ is object.__init__ and registry.constructor is not None:  # type: ignore[misc]
+        type.__setattr__(cls, "__init__", registry.constructor)
     if manager is None or not manager.is_mapped:
         manager = register_class(cls)
         manager.registry = registry
@@ -75,11 +79,27 @@ def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[st
         raise
     type.__setattr__(cls, "__mapper__", made)
     made.names_on_class.append("__mapper__")
-    if "__table__" not in cls.__dict__ and made.local_table is not None:
+    if declarative and "__table__" not in cls.__dict__ and made.local_table is not None:
         type.__setattr__(cls, "__table__", made.local_table)
         made.names_on_class.append("__table__")
     clsregistry.add_class(registry._class_registry, cls)
+    _listen_for_hooks(registry, cls)
     return made
+
+
+def _listen_for_hooks(registry: Any, cls: type[Any]) -> None:
+    """Have ``__declare_first__`` and ``__declare_last__`` of a class called around the configuration of mappers."""
+    for hook, moment in (("__declare_first__", "before_configured"), ("__declare_last__", "after_configured")):
+        if not callable(getattr(cls, hook, None)):
+            continue
+        held = weakref.ref(cls)
+
+        def call(registry: Any, held: Any = held, hook: str = hook) -> None:
+            target = held()
+            if target is not None and "__mapper__" in target.__dict__:
+                getattr(target, hook)()
+
+        event.listen(registry, moment, call)
 
 
 def mapped_bases(cls: type[Any]) -> Iterator[Mapper[Any]]:
@@ -117,6 +137,7 @@ class ClassScan:
         self.table_columns: list[tuple[int, int, Any]] = []
         self.properties: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
+        self.setting_origins: dict[str, type[Any]] = {}
 
     def run(self) -> None:
         """Do the steps."""
@@ -130,6 +151,8 @@ class ClassScan:
         self._directive("__mapper_args__")
         table = self._table()
         self._map(table)
+        if self.dataclass_options is not None:
+            show_signature(self.cls)
 
     # -- collecting --------------------------------------------------------
     def _inherited_classes(self) -> set[type[Any]]:
@@ -147,31 +170,62 @@ class ClassScan:
                     value = declared_attr(value)
                 given = value.__get__(None, self.cls) if isinstance(value, declared_attr) else value.fget(self.cls)
                 self.settings[name] = given
+                self.setting_origins[name] = base
+                if name == "__tablename__" and getattr(value, "is_cascading", False):
+                    warn(
+                        f"The declared attribute __tablename__ of {base.__name__} cascades anyway: leave .cascading out"
+                    )
                 if base is not self.cls and name == "__tablename__":
                     type.__setattr__(self.cls, name, given)
                 return
-            if base in inherited:  # a plain setting is for the class that has it
+            if base in inherited and opt_manager_of_class(base) is not None:  # is for the class that has it
                 continue
             self.settings[name] = value
+            self.setting_origins[name] = base
             return
 
     def _collect(self) -> None:
+        """Collect attributes: first what stands in the classes, then what declared attributes make of it."""
         inherited = self._inherited_classes()
         taken: set[str] = set()
+        declared: list[tuple[type[Any], str]] = []
         for base in self.cls.__mro__[:-1]:
-            if base.__module__ == "typing" or base.__dict__.get("_session_base_", False):
+            if base.__module__ == "typing" or base.__module__.startswith("session.mapping."):
                 continue
-            if base in inherited:
-                self._collect_cascading(base, taken)
-                continue
-            names = _names_in_order(base)
+            names = _cascading_names(base) if base in inherited else _names_in_order(base)
             for name in names:
                 if name in taken or name in _OURS or (name.startswith("__") and name.endswith("__")):
-                    if name == "metadata" and base is self.cls:
-                        self._refuse_reserved(base.__dict__.get(name))
-                    continue
-                self._collect_one(base, name)
+                    self._watch_reserved(base, name)
+                    if base in inherited and self.found.get(name, NOT_GIVEN) is not NOT_GIVEN:
+                        self._give_way_to_cascading(base, name, declared)
+                elif isinstance(base.__dict__.get(name), declared_attr):
+                    if base is self.cls:
+                        self.found[name] = NOT_GIVEN  # keeps its place
+                    declared.append((base, name))
+                else:
+                    self._collect_one(base, name)
             taken.update(names)
+        for base, name in declared:
+            self._collect_one(base, name)
+        for name in [name for name, value in self.found.items() if value is NOT_GIVEN]:
+            del self.found[name]
+
+    def _give_way_to_cascading(self, base: type[Any], name: str, declared: list[tuple[type[Any], str]]) -> None:
+        warn(
+            f"The attribute {self.cls.__name__}.{name} is left out, because {base.__name__} has a cascading declared "
+            f"attribute of that name"
+        )
+        del self.found[name]
+        declared.append((base, name))
+
+    def _watch_reserved(self, base: type[Any], name: str) -> None:
+        if base is self.cls and name in _OURS and name in base.__dict__:
+            self._refuse_reserved(base.__dict__[name])
+            if name == "registry":
+                warn(
+                    f"The attribute name 'registry' should be left to the declarative base; that of "
+                    f"{self.cls.__name__} has no effect on its mapping"
+                )
 
     def _refuse_reserved(self, value: Any) -> None:
         if isinstance(value, (Column, MappedColumn, MapperProperty)):
@@ -180,25 +234,14 @@ class ClassScan:
                 f"the attribute another name, as in metadata_ = mapped_column('metadata', ...)"
             )
 
-    def _collect_cascading(self, base: type[Any], taken: set[str]) -> None:
-        """Of what a mapped base has mapped already, take only the declared attributes that cascade."""
-        for name, value in base.__dict__.items():
-            if isinstance(value, declared_attr) and value.is_cascading and name not in taken:
-                if name not in _DIRECTIVES:
-                    self._collect_one(base, name)
-                    taken.add(name)
-
     def _collect_one(self, base: type[Any], name: str) -> None:
         value = base.__dict__.get(name, NOT_GIVEN)
         written = annotations_of(base).get(name)
         if isinstance(value, declared_attr):
-            if value.is_directive:
-                return
             written = value.return_annotation if written is None else written
             value = value.__get__(None, self.cls)
             if not _is_mappable(value):
-                if base is not self.cls:
-                    type.__setattr__(self.cls, name, value)
+                type.__setattr__(self.cls, name, value)
                 return
             type.__setattr__(self.cls, name, value)
         elif value is not NOT_GIVEN and not _is_mappable(value):
@@ -209,6 +252,8 @@ class ClassScan:
                 self._enter_plain_default(base, name, value, written)
             return
         elif base is not self.cls and value is not NOT_GIVEN:
+            if self._is_in_table(name, value):
+                return
             value = self._copy_from_mixin(base, name, value)
         annotation = self._annotation(base, name, written, value)
         if value is NOT_GIVEN:
@@ -217,6 +262,7 @@ class ClassScan:
                     self.annotations[name] = annotation
                 return
             value = self._implicit(annotation, name, base)
+            type.__setattr__(self.cls, name, value)
         self._enter(name, value, annotation, base)
 
     def _enter_plain_default(self, base: type[Any], name: str, value: Any, written: Any) -> None:
@@ -250,8 +296,20 @@ class ClassScan:
                 f"comma at the end of its line?"
             )
 
+    def _is_in_table(self, name: str, value: Any) -> bool:
+        """Tell whether the class's given table has the column that a mixin would bring."""
+        column = value.column if isinstance(value, MappedColumn) else value
+        return self._table_given() and isinstance(column, Column) and (column.key or name) in self.settings["__table__"].c
+
     def _copy_from_mixin(self, base: type[Any], name: str, value: Any) -> Any:
         """Give this class its own copy of a mixin's column."""
+        column = value.column if isinstance(value, MappedColumn) else value
+        if isinstance(column, Column) and core_schema.refers_to_loose_column(column):
+            raise InvalidRequestError(
+                f"The foreign key of {base.__name__}.{name} leads to a column of a class that is not mapped itself, "
+                f"which each mapped class has a copy of; have it made for each by a @declared_attr function, or name "
+                f"the column by a string"
+            )
         if isinstance(value, MappedColumn):
             copied: Any = value.copy()
             self.copies[value.column] = copied.column
@@ -260,7 +318,7 @@ class ClassScan:
             self.copies[value] = copied
         elif isinstance(value, MapperProperty) and not getattr(value, "is_composite", False):
             if getattr(value, "is_synonym", False):
-                return value.copy()
+                return value.copy()  # type: ignore[attr-defined]
             raise InvalidRequestError(
                 f"{base.__name__}.{name} is a {type(value).__name__} in a class that is not mapped itself, so that "
                 f"several classes would share it; have it made for each by a @declared_attr function"
@@ -277,10 +335,10 @@ class ClassScan:
             return None
         annotation = None
         if not isinstance(written, str) or "Mapped" in written or not self.allow_unmapped:
-            annotation = read_mapped(written, name, base, self.registry)
-        if annotation is None and not self.allow_unmapped and (value is not NOT_GIVEN or base is self.cls):
-            if value is NOT_GIVEN and base is not self.cls:
-                return None
+            late = bool(getattr(value, "is_relationship", False))
+            annotation = read_mapped(written, name, base, self.registry, late_classes=late)
+        wants_one = isinstance(value, (MappedColumn, MapperProperty)) or (value is NOT_GIVEN and base is self.cls)
+        if annotation is None and not self.allow_unmapped and wants_one:
             raise MappedAnnotationError(
                 f"The annotation of {base.__name__}.{name} is {written!r}; an attribute that is mapped is annotated "
                 f"Mapped[...], one that is not ClassVar[...]. A class with __allow_unmapped__ = True may have others",
@@ -301,24 +359,25 @@ class ClassScan:
         written = annotations_of(self.cls)
         return [
             (name, written[name], value if _is_mappable(value := self.cls.__dict__.get(name, NOT_GIVEN)) else NOT_GIVEN)
-            for name in _names_in_order(self.cls)
-            if name in written and not (name.startswith("__") and name.endswith("__")) and name not in _OURS
+            for name in written
+            if not (name.startswith("__") and name.endswith("__")) and name not in _OURS
         ]
 
     def _dataclass_fields(self) -> list[tuple[str, Any, Any]]:
         """Return the fields that the class itself brings to its dataclass."""
         written = annotations_of(self.cls)
         fields: list[tuple[str, Any, Any]] = []
-        for name in _names_in_order(self.cls):
-            if name in written and not (name.startswith("__") and name.endswith("__")):
+        for name in written:
+            if not (name.startswith("__") and name.endswith("__")):
                 value = self.found.get(name, NOT_GIVEN) if name in self.cls.__dict__ else NOT_GIVEN
                 fields.append((name, written[name], value))
         for name, value in self.found.items():
             base = self.origins[name]
-            if name in written or base is self.cls or "__dataclass_fields__" in base.__dict__:
+            known = base.__dict__.get("__dataclass_fields__")
+            if name in written or base is self.cls or (known is not None and name in known):
                 continue
             options = getattr(value, "dataclass_options", None)
-            if options is not None and options.given():
+            if options is not None and (known is not None or options.given()):
                 fields.append((name, self.annotations[name], value))
         return fields
 
@@ -331,7 +390,7 @@ class ClassScan:
             self.cls,
             self.cls.__module__,
             dataclass=self.dataclass_options is not None,
-            complete_column=_complete_column,
+            complete_column=complete_column,
         )
         for name, value in self.found.items():
             annotation, context.origin = self.annotations[name], self.origins[name]
@@ -339,7 +398,7 @@ class ClassScan:
             if annotation is not None and value.is_relationship:
                 read_target(annotation, name, context.origin, self.registry)
             if isinstance(value, Column):
-                _name_column(value, name)
+                name_column(value, name)
                 self._take_columns([(value, 0)])
                 context.columns[name] = value
                 self.properties[name] = value
@@ -366,7 +425,8 @@ class ClassScan:
         if self.dataclass_options is not None or options is None:
             return
         wrong = [
-            one for one in ("init", "repr", "default_factory", "compare", "kw_only", "hash", "dataclass_metadata")
+            one
+            for one in ("init", "repr", "default_factory", "compare", "kw_only", "hash", "dataclass_metadata")
             if getattr(options, one) is not NOT_GIVEN
         ]
         if wrong and getattr(value, "strategy", "") != "expression":
@@ -400,7 +460,7 @@ class ClassScan:
                 f"Class {self.cls.__name__} has no table: give it a __tablename__ or a __table__, or mark it "
                 f"__abstract__ = True"
             )
-        if self.settings.get("__table_args__"):
+        if self.settings.get("__table_args__") and self.setting_origins["__table_args__"] is self.cls:
             raise ArgumentError(
                 f"Class {self.cls.__name__} shares the table of {self.parent.class_.__name__}, so it cannot have "
                 f"__table_args__; give it a __tablename__ of its own, or put them on the base"
@@ -453,6 +513,11 @@ class ClassScan:
         assert self.parent is not None
         table = self.parent.local_table
         for column in columns:
+            if not isinstance(table, Table):
+                raise ArgumentError(
+                    f"Class {self.cls.__name__} cannot add the column {column.name!r} to what it shares with "
+                    f"{self.parent.class_.__name__}, which is no Table"
+                )
             present = table.c.get(column.key)
             if present is column:
                 continue
@@ -478,15 +543,13 @@ class ClassScan:
             arguments["inherits"] = self.parent
         properties = {**arguments.pop("properties", {}), **self._ordered_properties()}
         mapper = getattr(self.cls, "__mapper_cls__", None)
-        if self.cls.__init__ is object.__init__ and self.registry.constructor is not None:  # type: ignore[misc]
-            type.__setattr__(self.cls, "__init__", self.registry.constructor)
         arguments["properties"] = properties
         if self.parent is not None and not arguments.get("concrete"):
             arguments["exclude_properties"] = [
                 *(arguments.get("exclude_properties") or ()),
                 *self._columns_of_siblings(self.parent, properties),
             ]
-        install_mapper(self.registry, self.cls, table, arguments, mapper)
+        install_mapper(self.registry, self.cls, table, arguments, mapper, declarative=True)
 
     def _columns_of_siblings(self, parent: Mapper[Any], properties: dict[str, Any]) -> list[Any]:
         """Return what other single-table subclasses have added to an inherited table."""
@@ -521,15 +584,24 @@ class ClassScan:
         return self.copies.get(value, value) if isinstance(value, Column) else value
 
 
-def _complete_column(column: Any, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
+def complete_column(column: Any, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
     MappedColumn(column, DataclassOptions()).complete(context, key, annotation)
 
 
-def _name_column(column: Any, name: str) -> None:
+def name_column(column: Any, name: str) -> None:
     if column.key is None:
         column.key = name
     if column.name is None:
         column.name = name
+
+
+def _cascading_names(cls: type[Any]) -> list[str]:
+    """Return the declared attributes of a class that are made for subclasses of mapped classes too."""
+    return [
+        name
+        for name, value in cls.__dict__.items()
+        if isinstance(value, declared_attr) and value.is_cascading and name not in _DIRECTIVES
+    ]
 
 
 def annotations_of(cls: type[Any]) -> dict[str, Any]:
@@ -545,51 +617,15 @@ def _names_in_order(cls: type[Any]) -> list[str]:
     """Return the names of a class body, annotated or set, as nearly as possible in the order written."""
     values = [name for name in cls.__dict__ if name not in ("__annotations__", "__dict__", "__weakref__")]
     annotated = list(annotations_of(cls))
+    shared = set(values).intersection(annotated)
     result: list[str] = []
-    waiting = deque(annotated)
-    for name in values:
-        if name in result:
-            continue
-        if name in waiting:
-            while waiting and waiting[0] != name:
-                result.append(waiting.popleft())
-            waiting.popleft()
+    reading, other = iter(values), iter(annotated)
+    while True:
+        for name in reading:
+            if name in shared:  # goes on in the other list, which comes to this name too
+                shared.discard(name)
+                break
             result.append(name)
-            while waiting and waiting[0] not in cls.__dict__:
-                result.append(waiting.popleft())
         else:
-            result.append(name)
-    return [*result, *waiting] if any(name in annotated for name in values) else [*annotated, *values]
-
-
-def add_attribute(cls: type[Any], key: str, value: Any) -> None:
-    """Set an attribute on a class that is mapped already; what can be mapped becomes mapped.
-
-    :param value: a column, ``mapped_column()``, a property; anything else is set as it is.
-    """
-    mapper = cls.__mapper__  # type: ignore[attr-defined]
-    if isinstance(value, MappedColumn) or (isinstance(value, ColumnProperty) and value.columns_to_assign):
-        context = ScanContext(mapper.registry, cls, cls, cls.__module__, complete_column=_complete_column)
-        value.declarative_scan(context, key, None)
-        for column, _ in value.columns_to_assign:
-            _append_column(mapper, column)
-        mapper.add_property(key, value.mapper_property_to_assign or value.column)
-    elif isinstance(value, Column):
-        _name_column(value, key)
-        _append_column(mapper, value)
-        mapper.add_property(key, value)
-    elif isinstance(value, MapperProperty):
-        mapper.add_property(key, value)
-    elif getattr(value, "is_attribute", False) and getattr(value, "key", key) != key:
-        mapper.add_property(key, SynonymProperty(value.key))
-    else:
-        type.__setattr__(cls, key, value)
-
-
-def _append_column(mapper: Any, column: Any) -> None:
-    if column.table is None:
-        mapper.local_table.append_column(column, replace_existing=True)
-        for one in mapper.self_and_descendants:
-            if one.persist_selectable is not mapper.local_table:
-                note_new_column(one.persist_selectable, column)
-
+            return [*result, *(name for name in other if name not in result)]
+        reading, other = other, reading

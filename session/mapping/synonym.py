@@ -88,20 +88,20 @@ class SynonymProperty(MapperProperty):
             ProxiedAttribute(mapper.class_, self.key, mapper, self._comparator, descriptor, self, doc=self.doc),
         )
 
-    def do_init(self) -> None:
-        """Check that there is an attribute of that name."""
-        if self.name in self.parent.props or hasattr(self.parent.class_, self.name):
-            return
-        raise InvalidRequestError(
-            f"The synonym {self} stands for {self.name!r}, but {self.parent.class_.__name__} has no such attribute"
-        )
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int) -> Any:
+        """Return the history of the attribute that the synonym stands for."""
+        return state.manager[self.name].impl.get_history(state, dict_, passive)
 
     def _comparator(self, entity: Any) -> Any:
         if self.comparator_factory is not None:
             target = entity.mapper.props[self.name]
             alias = entity if entity.is_aliased_class else None
             return self.comparator_factory(target, entity.mapper, alias)
-        attribute = getattr(entity.entity, self.name)
+        attribute = getattr(entity.entity, self.name, None)
+        if attribute is None:
+            raise InvalidRequestError(
+                f"The synonym {self} stands for {self.name!r}, but {self.parent.class_.__name__} has no such attribute"
+            )
         return getattr(attribute, "comparator", attribute)
 
 

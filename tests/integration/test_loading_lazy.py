@@ -104,7 +104,7 @@ def test_a_detached_object_refuses(session: Session) -> None:
 
 def test_a_lazy_load_flushes_first(session: Session) -> None:
     user = session.get(User, 3)
-    session.add(Address(email="new", user_id=3))
+    session.add(Address(id=50, email="new", user_id=3))
     assert [address.email for address in user.addresses] == ["new"]
 
 
@@ -140,9 +140,9 @@ def test_raise_on_sql_gives_what_is_in_the_session(session: Session) -> None:
 
 
 def test_noload(session: Session) -> None:
-    user = session.scalars(
-        select(User).where(User.id == 1).options(noload(User.addresses), noload(User.profile))
-    ).one()
+    with pytest.warns(DeprecationWarning, match="noload"):
+        options = noload(User.addresses), noload(User.profile)
+    user = session.scalars(select(User).where(User.id == 1).options(*options)).one()
     assert user.addresses == []
     assert user.profile is None
 

@@ -1,0 +1,368 @@
+"""The identity map, in both implementations."""
+
+from __future__ import annotations
+
+import random
+import weakref
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import InvalidRequestError
+
+from session.constants import INSTANCE_STATE
+
+from .hot import World, collect, outcome, picture, show, state_of
+
+
+@pytest.fixture
+def cls(world: World) -> Any:
+    return world.map()
+
+
+def filed(world: World, cls: Any, ident: Any) -> Any:
+    obj = world.make(cls)
+    world.file(obj, ident)
+    return obj
+
+
+def test_an_empty_map(world: World) -> None:
+    home = world.identity.IdentityMap()
+    assert not home
+    assert len(home) == 0
+    assert list(home) == home.keys() == home.values() == home.items() == home.all_states() == home.clear() == []
+    assert home.session() is None
+    assert not home.check_modified()
+    assert home.get(("class", (1,), None), "default") == "default"
+
+
+def test_the_session_is_held_weakly(world: World) -> None:
+    assert world.home.session() is world.owner
+    del world.owner
+    collect()
+    assert world.home.session() is None
+
+
+def test_maps_have_numbers_of_their_own(world: World) -> None:
+    first, second = world.identity.IdentityMap(), world.identity.IdentityMap()
+    assert second.session_id == first.session_id + 1
+    weakref.ref(first)
+
+
+def test_an_object_is_found_by_its_key(world: World, cls: Any) -> None:
+    obj = filed(world, cls, 1)
+    home, key = world.home, (cls, (1,), None)
+    assert home.lookup(cls, 1) is home.get(key) is home[key] is obj
+    assert home.fast_get_state(key) is home.fast_get_state((cls, [1])) is state_of(obj)
+    assert key in home
+    assert home.has_key(key)
+    assert home.keys() == list(home) == [key]
+    assert home.values() == [obj]
+    assert home.items() == [(key, obj)]
+    assert home.all_states() == home.states_of(cls) == [state_of(obj)]
+    assert home.states_of(object) == []
+    assert len(home) == 1
+    assert home
+    assert home.contains_state(state_of(obj))
+    assert home.lookup(cls, 2) is home.lookup(object, 1) is home.lookup(cls, 1, "token") is None
+    with pytest.raises(KeyError):
+        home[cls, (2,), None]
+
+
+@pytest.mark.parametrize("key", [None, 1, "text", (), (1,), [1, 2]])
+def test_what_is_no_key_is_not_in_the_map(world: World, key: Any) -> None:
+    assert key not in world.home
+
+
+def test_a_token_tells_objects_apart(world: World, cls: Any) -> None:
+    first, second = world.make(cls), world.make(cls)
+    state_of(second).identity_token = "other"
+    world.file(first, 1)
+    world.file(second, 1)
+    assert world.home.lookup(cls, 1) is first
+    assert world.home.lookup(cls, 1, "other") is world.home[cls, (1,), "other"] is second
+    assert len(world.home) == 2
+    assert world.home.states_of(cls) == [state_of(first), state_of(second)]
+
+
+def test_a_key_of_several_columns(world: World) -> None:
+    cls = world.map(columns=("a", "b"), primary_key=("a", "b"))
+    obj = filed(world, cls, (1, 2))
+    assert world.home[cls, (1, 2), None] is world.home[cls, [1, 2], None] is obj
+    assert world.home.keys() == [(cls, (1, 2), None)]
+
+
+def test_adding_twice_says_so(world: World, cls: Any) -> None:
+    obj = filed(world, cls, 1)
+    assert world.home.add(state_of(obj)) is False
+    assert world.home.add_object(obj) is False
+
+
+def test_a_second_live_object_is_refused(world: World, cls: Any) -> None:
+    obj, other = filed(world, cls, 1), world.make(cls)
+    state_of(other).ident = 1
+    with pytest.raises(InvalidRequestError, match=r"Can't attach Thing object with identity key .*another object"):
+        world.home.add(state_of(other))
+    assert world.home.lookup(cls, 1) is obj
+    assert state_of(other).home is None
+
+
+def test_a_dead_predecessor_is_no_obstacle(world: World, cls: Any) -> None:
+    obj = filed(world, cls, 1)
+    state, shelf = state_of(obj), state_of(obj).shelf
+    state.shelf = None
+    del obj
+    collect()
+    assert shelf == {1: state}
+    assert world.home.lookup(cls, 1) is None
+    assert len(world.home) == 1
+    assert world.home.keys() == []
+    other = filed(world, cls, 1)
+    assert world.home.lookup(cls, 1) is other
+
+
+def test_replace_gives_the_predecessor_back(world: World, cls: Any) -> None:
+    obj, other = filed(world, cls, 1), world.make(cls, name="modified")
+    obj.name = "changed"
+    state_of(other).ident = 1
+    assert world.home.replace(state_of(other)) is state_of(obj)
+    assert world.home.replace(state_of(other)) is None
+    assert world.home.lookup(cls, 1) is other
+    assert (state_of(obj).shelf, state_of(obj).strong) == (None, None)
+    assert list(world.home.modified) == [state_of(other)]
+    assert state_of(other).strong is other
+
+
+def test_discard(world: World, cls: Any) -> None:
+    obj = filed(world, cls, 1)
+    obj.name = "modified"
+    state = state_of(obj)
+    assert world.identity.IdentityMap().discard(state) is False
+    assert world.home.discard(state) is True
+    assert world.home.safe_discard(state) is False
+    assert (state.shelf, state.home) == (None, world.home)
+    assert world.home.modified == {}
+    assert not world.home.contains_state(state)
+    assert not world.home
+
+
+def test_clear_lets_everybody_go(world: World, cls: Any) -> None:
+    objects = [filed(world, cls, number) for number in range(3)]
+    objects[1].name = "modified"
+    states = world.home.clear()
+    assert states == [state_of(obj) for obj in objects]
+    assert [(s.home, s.shelf, s.strong) for s in states] == [(None, None, None)] * 3
+    assert not world.home
+    assert world.home.modified == {}
+
+
+def test_finalizers_may_use_a_map_that_is_cleared(world: World) -> None:
+    home = world.home
+
+    class Thing:
+        def __del__(self) -> None:
+            home.shelf(type(self), random.random())
+            home.values()
+
+    cls = world.map(Thing)
+    for number in range(50):
+        world.file(world.make(cls), number)
+    home.clear()
+    collect()
+    assert home.values() == []
+
+
+def test_it_is_not_written_as_a_mapping(world: World) -> None:
+    with pytest.raises(NotImplementedError, match="merge"):
+        world.home[1] = 2
+    with pytest.raises(NotImplementedError, match="expunge"):
+        del world.home[1]
+
+
+@pytest.mark.parametrize("stranger", [None, 1, "text", object(), {}])
+@pytest.mark.parametrize("method", ["add", "replace", "discard", "contains_state", "add_object", "shelf_of"])
+def test_what_is_no_state_is_refused(world: World, method: str, stranger: Any) -> None:
+    with pytest.raises((AttributeError, TypeError, KeyError)):
+        getattr(world.home, method)(stranger)
+
+
+@pytest.mark.parametrize("stranger", [1, "text", object()])
+def test_a_stranger_on_a_shelf_is_no_crash(world: World, cls: Any, stranger: Any) -> None:
+    obj = world.make(cls)
+    state_of(obj).ident = 1
+    world.home.shelf(cls)[1] = stranger
+    for function in (
+        lambda: world.home.lookup(cls, 1),
+        lambda: world.home[cls, (1,), None],
+        lambda: world.home.add(state_of(obj)),
+        world.home.values,
+        world.home.items,
+        lambda: world.home.states_of(cls),
+    ):
+        with pytest.raises((TypeError, AttributeError)):
+            function()
+
+
+def test_a_map_that_was_not_initialised_is_no_crash(world: World) -> None:
+    home = world.identity.IdentityMap.__new__(world.identity.IdentityMap)
+    for function in (
+        lambda: home.shelf(int),
+        lambda: home.lookup(int, 1),
+        lambda: home.get((int, (1,))),
+        lambda: len(home),
+        home.values,
+        home.clear,
+        lambda: home.states_of(int),
+    ):
+        with pytest.raises((TypeError, AttributeError)):
+            function()
+
+
+class Key:
+    """A primary key value whose hash and comparison do as they are told."""
+
+    def __init__(self, number: int, plan: dict[str, Any]) -> None:
+        self.number = number
+        self.plan = plan
+
+    def __hash__(self) -> int:
+        self.plan.get("on hash", lambda: None)()
+        return 7
+
+    def __eq__(self, other: object) -> bool:
+        self.plan.get("on eq", lambda: None)()
+        return isinstance(other, Key) and other.number == self.number
+
+    def __repr__(self) -> str:
+        return f"Key({self.number})"
+
+
+@pytest.mark.parametrize("event", ["on hash", "on eq"])
+@pytest.mark.parametrize("method", ["lookup", "add", "replace", "discard"])
+def test_an_error_of_a_key_comes_out(world: World, cls: Any, event: str, method: str) -> None:
+    def fail() -> None:
+        raise RuntimeError("key")
+
+    plan: dict[str, Any] = {}
+    objects = [filed(world, cls, Key(number, plan)) for number in range(3)]
+    other = world.make(cls)
+    state_of(other).ident = Key(2, plan)
+    calls = {
+        "lookup": lambda: world.home.lookup(cls, Key(2, plan)),
+        "add": lambda: world.home.add(state_of(other)),
+        "replace": lambda: world.home.replace(state_of(other)),
+        "discard": lambda: world.home.discard(state_of(objects[2])),
+    }
+    plan[event] = fail
+    with pytest.raises(RuntimeError, match="key"):
+        calls[method]()
+    plan.clear()
+    assert world.home.values() == objects
+
+
+@pytest.mark.parametrize("method", ["lookup", "add", "replace", "discard", "get"])
+@pytest.mark.parametrize("meddling", ["clear", "drop", "grow", "exchange"])
+def test_a_key_that_meddles_is_no_crash(world: World, cls: Any, method: str, meddling: str) -> None:
+    plan: dict[str, Any] = {}
+    objects = [filed(world, cls, Key(number, plan)) for number in range(8)]
+    for obj in objects:
+        state_of(obj).commit_all(obj.__dict__)
+    other = world.make(cls)
+    state_of(other).ident = Key(7, plan)
+    last = state_of(objects[7])
+    left = [20]
+
+    def meddle() -> None:
+        if not left[0]:
+            return
+        left[0] -= 1
+        if meddling == "clear":
+            world.home.clear()
+            objects.clear()
+        elif meddling == "drop":
+            objects.clear()
+        elif meddling == "grow":
+            shelf = world.home.shelf(cls)
+            shelf.update({number + left[0] * 100: state_of(other) for number in range(100)})
+        else:
+            world.home.shelves.clear()
+        collect()
+
+    plan["on eq"] = meddle
+    calls = {
+        "lookup": lambda: world.home.lookup(cls, Key(7, plan)),
+        "get": lambda: world.home.get((cls, (Key(7, plan),), None)),
+        "add": lambda: world.home.add(state_of(other)),
+        "replace": lambda: world.home.replace(state_of(other)),
+        "discard": lambda: world.home.discard(last),
+    }
+    outcome(calls[method])
+    plan.clear()
+    world.home.values()
+    world.home.clear()
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_random_programs_come_out_alike(worlds: tuple[World, World], seed: int) -> None:
+    runs = [program(world, random.Random(seed)) for world in worlds]
+    for number, (compiled, pure) in enumerate(zip(*runs, strict=True)):
+        assert compiled == pure, f"step {number}"
+
+
+def program(world: World, chance: random.Random) -> Any:
+    """Objects come and go, with few keys for many objects; gives what can be seen after each step."""
+    classes = [world.map(), world.map(columns=("a", "b"), primary_key=("a", "b"))]
+    homes = [world.home, world.identity.IdentityMap(world.owner)]
+    objects: list[Any] = []
+    states: list[Any] = []
+    for _ in range(120):
+        home = chance.choice(homes)
+        cls = chance.choice(classes)
+        number = chance.randrange(6)
+        ident: Any = number if cls is classes[0] else (number, None)
+        token = chance.choice([None, None, "t"])
+        key = (cls, ident if isinstance(ident, tuple) else (ident,), token)
+        step = chance.choice(
+            ["make", "make", "add", "add", "replace", "discard", "drop", "look", "change", "commit", "clear", "detach"]
+        )
+        gives: Any = None
+        if step == "make":
+            objects.append(world.make(cls))
+            state = state_of(objects[-1])
+            states.append(state)
+            state.ident, state.identity_token = ident, token
+        elif step in ("add", "replace", "discard", "detach", "commit") and states:
+            state = chance.choice(states)
+            if step == "detach":
+                gives = outcome(state.detach)
+            elif step == "commit":
+                gives = outcome(state.commit_all, state.dict)
+            elif state() is not None:
+                gives = outcome(getattr(home, step), state)
+        elif step == "change" and objects:
+            obj = chance.choice(objects)
+            setattr(obj, chance.choice(world.manager(type(obj)).keys_tuple), number)
+        elif step == "drop" and objects:
+            objects.pop(chance.randrange(len(objects)))
+            obj = None
+            collect() if chance.random() < 0.3 else None
+        elif step == "clear" and chance.random() < 0.2:
+            gives = [show(state) for state in home.clear()]
+        else:
+            gives = [
+                outcome(home.lookup, cls, ident, token),
+                outcome(home.get, key),
+                outcome(home.__getitem__, key)[:2],
+                key in home,
+            ]
+        obj = state = None
+        yield (
+            step,
+            gives,
+            [picture(each) for each in states],
+            [
+                (len(each), bool(each), show(each.values()), [show(k[1:]) for k in each.keys()], show(list(each.modified)))  # noqa: SIM118
+                for each in homes
+            ],
+            [INSTANCE_STATE in obj.__dict__ for obj in objects],
+        )
+        obj = None
