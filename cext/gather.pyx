@@ -17,7 +17,10 @@ from typing import Any
 from uuid import UUID
 
 from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
+from cpython.float cimport PyFloat_CheckExact
+from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_CheckExact
 
 from session._cy.state cimport InstanceState, instance_dict, live_object
 
@@ -50,15 +53,25 @@ __all__ = [
     "write_back",
 ]
 
+cdef enum Kind:
+    IS_PLAIN
+    IS_OMIT
+    IS_OMIT_IF_MISSING
+    IS_CONSTANT
+    IS_CALL
+    IS_CONSTANT_IF_MISSING
+    IS_CALL_IF_MISSING
+    IS_ALWAYS_CALL
+
 # What becomes of a column in an INSERT when its attribute is absent or None.
-PLAIN = 0  # NULL is inserted
-OMIT = 1  # left to the database
-OMIT_IF_MISSING = 2  # left to the database, but a None that was set is inserted
-CONSTANT = 3  # a fixed default
-CALL = 4  # a default made by a function of the context
-CONSTANT_IF_MISSING = 5  # as CONSTANT, but a None that was set is inserted
-CALL_IF_MISSING = 6
-ALWAYS_CALL = 7  # the function decides even when there is a value
+PLAIN = IS_PLAIN  # NULL is inserted
+OMIT = IS_OMIT  # left to the database
+OMIT_IF_MISSING = IS_OMIT_IF_MISSING  # left to the database, but a None that was set is inserted
+CONSTANT = IS_CONSTANT  # a fixed default
+CALL = IS_CALL  # a default made by a function of the context
+CONSTANT_IF_MISSING = IS_CONSTANT_IF_MISSING  # as CONSTANT, but a None that was set is inserted
+CALL_IF_MISSING = IS_CALL_IF_MISSING
+ALWAYS_CALL = IS_ALWAYS_CALL  # the function decides even when there is a value
 
 EXPRESSIONS = -1
 """The mask of a run whose single row holds SQL expressions: a dictionary by column name."""
@@ -69,6 +82,30 @@ UNUSUAL = -2
 _PLAIN_TYPES = frozenset(
     (int, str, float, bool, bytes, type(None), datetime, date, time, timedelta, Decimal, UUID, dict, list)
 )
+
+cdef frozenset plain_types = _PLAIN_TYPES
+
+
+cdef inline bint is_plain(value):
+    """Tell whether a value's type is one of those that are never SQL, the usual ones first."""
+    return (
+        PyUnicode_CheckExact(value)
+        or PyLong_CheckExact(value)
+        or value is None
+        or PyFloat_CheckExact(value)
+        or type(value) in plain_types
+    )
+
+
+cdef class _Field:
+    """One column of an INSERT's recipe, its parts where a loop gets at them quickly."""
+
+    cdef object key, default, bit
+    cdef long kind
+
+    def __init__(self, field):
+        self.key, self.kind, self.default, self.bit, _ = field
+
 
 Field = tuple[str, int, Any, int, str]
 """Attribute key, what to do without a value, the default, bit in the mask, column name."""
@@ -121,35 +158,37 @@ def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any)
     cdef long kind
     cdef bint expressions
     cdef PyObject *found
-    cdef tuple known = tuple(fields)
+    cdef _Field column
+    cdef list columns = [_Field(field) for field in fields]
     for state in states:
         dict_ = instance_dict(live_object(state))
         mask = 0
         expressions = False
         row = []
         calls = None
-        for key, kind, default, bit, _ in known:
-            found = PyDict_GetItemWithError(dict_, key)
+        for column in columns:
+            kind = column.kind
+            found = PyDict_GetItemWithError(dict_, column.key)
             value = NO_VALUE if found is NULL else <object>found
             if value is None or value is NO_VALUE:
-                if kind == PLAIN:
+                if kind == IS_PLAIN:
                     value = None
-                elif kind == OMIT or (kind == OMIT_IF_MISSING and value is NO_VALUE):
-                    mask |= bit
+                elif kind == IS_OMIT or (kind == IS_OMIT_IF_MISSING and value is NO_VALUE):
+                    mask |= column.bit
                     continue
-                elif kind == CONSTANT or (kind == CONSTANT_IF_MISSING and value is NO_VALUE):
-                    value = default
-                elif kind in (CALL, ALWAYS_CALL) or (kind == CALL_IF_MISSING and value is NO_VALUE):
+                elif kind == IS_CONSTANT or (kind == IS_CONSTANT_IF_MISSING and value is NO_VALUE):
+                    value = column.default
+                elif kind == IS_CALL or kind == IS_ALWAYS_CALL or (kind == IS_CALL_IF_MISSING and value is NO_VALUE):
                     if calls is None:
                         calls = []
-                    calls.append((len(row), default))
+                    calls.append((len(row), column.default))
                     value = None
-            elif kind == ALWAYS_CALL:
+            elif kind == IS_ALWAYS_CALL:
                 if calls is None:
                     calls = []
-                calls.append((len(row), default))
+                calls.append((len(row), column.default))
                 value = None
-            elif type(value) not in _PLAIN_TYPES and is_expression(value):
+            elif not is_plain(value) and is_expression(value):
                 expressions = True
             row.append(value)
         if calls is not None:
@@ -211,7 +250,7 @@ def gather_updates(
                 if found is None:
                     continue
                 value = dict_.get(key)
-                if type(value) not in _PLAIN_TYPES and is_expression(value):
+                if not is_plain(value) and is_expression(value):
                     mask = UNUSUAL
                     break
                 if old is not NO_VALUE:

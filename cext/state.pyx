@@ -6,6 +6,7 @@ is put in place after the base class has made the reference: the base would take
 argument, the manager, for a callback.
 """
 
+from cpython.dict cimport PyDict_Contains, PyDict_DelItem
 from cpython.object cimport Py_EQ, Py_NE, PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -380,7 +381,14 @@ cdef class InstanceState(ReferenceType):
         for key in manager.collection_keys:
             if key in dict_:
                 manager.invalidate_collection(dict_[key])
-        if len(dict_) > 1:
+        cdef dict values
+        if isinstance(dict_, dict):
+            values = <dict>dict_
+            if len(values) > 1:
+                for key in manager.keys_tuple:
+                    if PyDict_Contains(values, key):
+                        PyDict_DelItem(values, key)
+        elif len(dict_) > 1:
             for key in manager.keys_tuple:
                 dict_.pop(key, None)
         if manager.expire_listened:

@@ -71,6 +71,7 @@ from session.lookups import was_deleted as was_deleted
 from session.mapping.aliased import AliasedClass as AliasedClass
 from session.mapping.aliased import aliased as aliased
 from session.mapping.aliased import with_polymorphic as with_polymorphic
+from session.mapping.annotations import TypeResolve as TypeResolve
 from session.mapping.base import InspectionAttr as InspectionAttr
 from session.mapping.base import InspectionAttrExtensionType as InspectionAttrExtensionType
 from session.mapping.base import InspectionAttrInfo as InspectionAttrInfo
@@ -78,6 +79,7 @@ from session.mapping.base import MapperProperty as MapperProperty
 from session.mapping.base import NotExtension as NotExtension
 from session.mapping.base import ORMDescriptor as ORMDescriptor
 from session.mapping.bundle import Bundle as Bundle
+from session.mapping.bundle import DictBundle as DictBundle
 from session.mapping.cascades import CascadeOptions as CascadeOptions
 from session.mapping.columns import ColumnProperty as ColumnProperty
 from session.mapping.columns import MappedSQLExpression as MappedSQLExpression
@@ -120,6 +122,7 @@ from session.mapping.mapped_column import MappedColumn as MappedColumn
 from session.mapping.mapped_column import mapped_column as mapped_column
 from session.mapping.mapped_column import orm_insert_sentinel as orm_insert_sentinel
 from session.mapping.mapper import Mapper as Mapper
+from session.mapping.polymorphic_union import polymorphic_union as polymorphic_union
 from session.mapping.registry import registry as registry
 from session.mapping.relationship import Relationship as Relationship
 from session.mapping.relationship import RelationshipProperty as RelationshipProperty

@@ -122,9 +122,9 @@ class Binds:
         elif self.bind is not None and not self._binds and not self._own_get_bind:
             bind = self.bind
         elif clause is None:
-            bind = self.get_bind(mapper)
+            bind = self.get_bind(mapper=mapper)
         else:
-            bind = self.get_bind(mapper, clause=clause)
+            bind = self.get_bind(mapper=mapper, clause=clause)
         return self._connection_for_bind(bind)
 
 

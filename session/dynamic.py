@@ -68,7 +68,7 @@ class AppenderMixin(LateCollection):
     def all(self) -> list[Any]:
         """Give all objects of the collection."""
         pending = self._pending()
-        return super().all() if pending is None else pending  # type: ignore[misc,no-any-return]
+        return super().all() if pending is None else pending  # type: ignore[misc]
 
     def first(self) -> Any:
         """Give the first object of the collection, or ``None``."""
@@ -84,7 +84,7 @@ class AppenderMixin(LateCollection):
     def count(self) -> int:
         """Give the number of objects in the collection."""
         pending = self._pending()
-        return super().count() if pending is None else len(pending)  # type: ignore[misc,no-any-return]
+        return super().count() if pending is None else len(pending)  # type: ignore[misc]
 
     def add(self, item: Any) -> None:
         """Add an object; it is written with the next flush."""

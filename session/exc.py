@@ -39,10 +39,6 @@ __all__ = [
     "UnmappedInstanceError",
 ]
 
-#: What looking for the state of an object that has none may raise.
-NO_STATE = (AttributeError, KeyError)
-
-
 class _CarriesData:
     """Keeps keyword arguments named in ``_data`` as attributes, also through a pickle."""
 
@@ -162,6 +158,10 @@ class UnmappedClassError(UnmappedError):
     def __init__(self, cls: Any, msg: str | None = None, **keywords: Any) -> None:
         self.cls = cls
         super().__init__(_about_class(cls) if msg is None else msg, **keywords)
+
+
+#: What looking for the state of an object that has none may raise.
+NO_STATE = (AttributeError, KeyError, UnmappedInstanceError)
 
 
 class ObjectDeletedError(_CarriesData, InvalidRequestError):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session._accel import state as state_loops
-from session.instrument.base import instance_state
+from session.instrument.base import instance_state, state_label
 from session.load.refresh import refresh_state
 from session.snapshot import filed
 
@@ -57,13 +57,20 @@ class Expiry:
         :param instance: a persistent object.
         :param attribute_names: the attributes to load; by default all that load with the row.
         :param with_for_update: ``True``, or a dictionary of the keywords of ``with_for_update()``.
-        :raises InvalidRequestError: the object is not persistent in this Session, or its row is gone.
+        :raises InvalidRequestError: the object is not persistent in this Session, or its row is gone; or its
+            primary key has a change that was not flushed.
         """
         if with_for_update == {}:
             raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
         state = instance_state(instance)
         self._expire_state(state, attribute_names)
         self._autoflush()
+        unflushed = set(state.manager.mapper.pk_keys).intersection(state.committed or ())
+        if unflushed:
+            raise InvalidRequestError(
+                f"Cannot refresh {state_label(state)} while a change of its primary key ({', '.join(sorted(unflushed))}) "
+                "waits to be flushed; flush it first"
+            )
         names = None if attribute_names is None else set(attribute_names)
         refresh_state(self, state, names, with_for_update)
 

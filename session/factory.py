@@ -277,13 +277,53 @@ class scoped_session(Generic[_S]):
         """See ``Session.flush``."""
         self.registry().flush(objects)
 
-    def get(self, entity: Any, ident: Any, **keywords: Any) -> Any:
+    def get(
+        self,
+        entity: Any,
+        ident: Any,
+        *,
+        options: Sequence[Any] | None = None,
+        populate_existing: bool | None = None,
+        with_for_update: Any = None,
+        identity_token: Any = None,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+    ) -> Any:
         """See ``Session.get``."""
-        return self.registry().get(entity, ident, **keywords)
+        return self.registry().get(
+            entity,
+            ident,
+            options=options,
+            populate_existing=populate_existing,
+            with_for_update=with_for_update,
+            identity_token=identity_token,
+            execution_options=execution_options,
+            bind_arguments=bind_arguments,
+        )
 
-    def get_one(self, entity: Any, ident: Any, **keywords: Any) -> Any:
+    def get_one(
+        self,
+        entity: Any,
+        ident: Any,
+        *,
+        options: Sequence[Any] | None = None,
+        populate_existing: bool | None = None,
+        with_for_update: Any = None,
+        identity_token: Any = None,
+        execution_options: Mapping[str, Any] = NO_OPTIONS,
+        bind_arguments: Mapping[str, Any] | None = None,
+    ) -> Any:
         """See ``Session.get_one``."""
-        return self.registry().get_one(entity, ident, **keywords)
+        return self.registry().get_one(
+            entity,
+            ident,
+            options=options,
+            populate_existing=populate_existing,
+            with_for_update=with_for_update,
+            identity_token=identity_token,
+            execution_options=execution_options,
+            bind_arguments=bind_arguments,
+        )
 
     def get_bind(
         self,

@@ -123,6 +123,8 @@ def _steps(
         if loaders:
             own_state.callables.update(loaders)
         for prop in list(mapper.attrs):
+            if prop.key not in own_state.manager:
+                continue
             steps = getattr(prop, "merge_steps", None)
             if steps is None:
                 prop.merge(session, state, values, own_state, own_values, load, merged, by_key)

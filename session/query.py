@@ -28,8 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import InvalidRequestError, NoResultFound
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL, SelectLabelStyle
 
-from session.core.clauses import clauses_of
+from session.core.clauses import clauses_of, known_as, with_columns, with_label
 from session.core.sql import coercions, roles
+from session.load.loader_option import NoEagerJoins
 from session.load.options import lazyload
 from session.mapping.aliased import aliased
 from session.query_clauses import QueryClauses, RowsOf
@@ -111,12 +112,12 @@ class Query(QueryClauses):
         """Execute; one entity gives its objects, each once."""
         query = self._prepared()
         result = query.session.execute(
-            query._statement_to_run(), dict(query._params) or None, execution_options=query._options
+            query._statement_to_run(), dict(query._params) or None, execution_options=query._execution_options
         )
         single, entities = query._kind_of_rows()
         if single:
             result = result.scalars()
-        if entities and not query._options.get("yield_per"):
+        if entities and not query._execution_options.get("yield_per"):
             result = result.unique()
         return result
 
@@ -139,8 +140,8 @@ class Query(QueryClauses):
         return self._copy(_only_tuples=value)
 
     def tuples(self) -> Query:
-        """Give this query, for type checkers, as one of tuples."""
-        return self
+        """Give rows as tuples also where they have one entity only; an older name for :meth:`only_return_tuples`."""
+        return self.only_return_tuples(True)
 
     def __iter__(self) -> Iterator[Any]:
         result = self._result()
@@ -197,10 +198,10 @@ class Query(QueryClauses):
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
             start, stop = item.start, item.stop
-            if any(isinstance(edge, int) and edge < 0 for edge in (start, stop)):
-                raise IndexError("A query cannot count rows from their end: no negative indexes, please")
             if isinstance(start, int) and isinstance(stop, int) and stop <= start:
                 return []
+            if any(isinstance(edge, int) and edge < 0 for edge in (start, stop)):
+                raise IndexError("A query cannot count rows from their end: no negative indexes, please")
             return list(self.slice(start, stop))[:: item.step]
         if item < 0:
             raise IndexError("A query cannot count rows from their end: no negative indexes, please")
@@ -216,7 +217,7 @@ class Query(QueryClauses):
         present = self._clauses_present()
         if present:
             raise InvalidRequestError(f"Query.get() goes by primary key alone; this query has {present[0]} already")
-        settings = dict(self._options)
+        settings = dict(self._execution_options)
         has = clauses_of(self._select)
         return self.session.get(
             entity.mapper,
@@ -237,7 +238,7 @@ class Query(QueryClauses):
         return query.session.execute(  # type: ignore[no-any-return]
             counting,
             dict(query._params) or None,
-            execution_options=query._options,
+            execution_options=query._execution_options,
             bind_arguments=query._bind_arguments(),
         ).scalar()
 
@@ -259,7 +260,7 @@ class Query(QueryClauses):
         made = query._select
         if query._label_style is not LEGACY_LABELS:
             made = made.set_label_style(query._label_style)
-        options = {name: value for name, value in query._options.items() if name not in _CONNECTION_ONLY}
+        options = {name: value for name, value in query._execution_options.items() if name not in _CONNECTION_ONLY}
         if options:
             made = made.execution_options(**options)
         return made.params(dict(query._params)) if query._params else made
@@ -273,7 +274,9 @@ class Query(QueryClauses):
         return self.__clause_element__()
 
     def __clause_element__(self) -> Any:
-        return self.enable_eagerloads(False).statement
+        statement = self.statement
+        style = LABEL_STYLE_TABLENAME_PLUS_COL if self._label_style is LEGACY_LABELS else self._label_style
+        return statement.set_label_style(style) if self._from_full is None else statement
 
     def __str__(self) -> str:
         statement = self._prepared()._statement_to_run()
@@ -290,6 +293,8 @@ class Query(QueryClauses):
         :param with_labels: name its columns ``table_column``.
         :param reduce_columns: leave out columns that a foreign key makes equal to another one.
         """
+        if self._from_full is not None:
+            raise InvalidRequestError("A query whose rows come from from_statement() cannot be a subquery")
         query = self.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL) if with_labels else self
         made = query.enable_eagerloads(False).statement
         if reduce_columns:
@@ -322,7 +327,7 @@ class Query(QueryClauses):
 
     def enable_eagerloads(self, value: bool) -> Query:
         """Say whether relationships that load with their parents do so."""
-        return self if value else self.options(lazyload("*"))
+        return self if value else self.options(lazyload("*"), NoEagerJoins())
 
     def set_label_style(self, style: Any) -> Query:
         """Set how columns of the SELECT are named."""
@@ -340,7 +345,10 @@ class Query(QueryClauses):
 
     def from_statement(self, statement: Any) -> Query:
         """Take the rows from another statement: a ``text()``, a ``select()``, a statement with RETURNING."""
-        return self._copy(_from_full=coercions.expect(roles.ReturnsRowsRole, statement))
+        present = self._clauses_present()
+        if present and self._assertions_on:
+            raise InvalidRequestError(f"Query.from_statement() takes the place of the whole query, and of {present[0]}")
+        return self._copy(_from_full=coercions.expect(roles.SelectStatementRole, statement))
 
     # -- unions --------------------------------------------------------------------------------
 
@@ -370,28 +378,30 @@ class Query(QueryClauses):
 
     def _combined(self, operation: Any, others: Sequence[Query]) -> Query:
         """Query the same entities from a compound SELECT in a subquery."""
-        parts = [
-            query.enable_eagerloads(False).set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).statement
-            for query in (self, *others)
+        parts = [query.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).statement for query in (self, *others)]
+        columns = [
+            element if _is_entity(description) else with_label(element)
+            for element, description in zip(clauses_of(parts[0]).columns, self.column_descriptions, strict=True)
         ]
+        parts[0] = with_columns(parts[0], columns)
         subquery = operation(*parts).set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).subquery()
         aliases: dict[Any, Any] = {}
         rows_of = RowsOf(subquery, aliases)
         entities: list[Any] = []
         has = clauses_of(self._select)
-        for element, description in zip(has.columns, self.column_descriptions, strict=True):
+        for element, description in zip(columns, self.column_descriptions, strict=True):
             entity = description.get("entity")
             if entity is not None and _is_entity(description):
                 key = inspect(entity)
-                aliases[key] = aliased(key.mapper.class_, subquery)
+                aliases[key] = aliased(key.mapper.class_, subquery, name=description["name"])
                 entities.append(aliases[key])
             else:
-                entities.append(rows_of.criterion(element).label(description["name"]))
+                entities.append(known_as(rows_of.criterion(element), description["name"]))
         made = type(self)(entities, self.session)
         return made._copy(
             _rows_of=rows_of,
             _params=self._params,
-            _options=self._options,
+            _execution_options=self._execution_options,
             _select=made._select.options(*has.options),
         )
 
@@ -459,14 +469,14 @@ class Query(QueryClauses):
         result = self.session.execute(
             statement,
             dict(self._params) or None,
-            execution_options={**self._options, "synchronize_session": synchronize_session},
+            execution_options={**self._execution_options, "synchronize_session": synchronize_session},
         )
         change.result = result
         change.rowcount = result.rowcount
         result.close()
 
     def _clauses_present(self) -> list[str]:
-        """Name what the query has besides its columns, except for ORDER BY and options."""
+        """Name what the query has besides its columns and options."""
         has = clauses_of(self._select)
         present = {
             "from_statement()": self._from_full is not None,
@@ -477,13 +487,12 @@ class Query(QueryClauses):
             "join()": has.joined,
             "select_from()": bool(has.froms),
             "filter()": bool(has.where),
+            "order_by()": bool(has.order_by),
         }
         return [name for name, given in present.items() if given]
 
     def _refuse_clauses(self, method: str) -> None:
         refused = [name for name in self._clauses_present() if name != "filter()"]
-        if clauses_of(self._select).order_by:
-            refused.append("order_by()")
         if refused:
             raise InvalidRequestError(f"Query.{method}() cannot be called on a query with {', '.join(refused)}")
 

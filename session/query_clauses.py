@@ -29,7 +29,7 @@ class QueryClauses:
     _from_full: Any = None
     _joined: Any = None
     _params: Mapping[str, Any] = immutabledict()
-    _options: Mapping[str, Any] = immutabledict()
+    _execution_options: Mapping[str, Any] = immutabledict()
     _rows_of: Any = None
     _assertions_on = True
 
@@ -44,15 +44,18 @@ class QueryClauses:
         """Refuse a clause that comes too late to have the effect that one would expect of it."""
         if not self._assertions_on:
             return
-        if self._from_full is not None:
-            raise InvalidRequestError(
-                f"Query.{method}() cannot add to a query whose rows come from a statement given to from_statement()"
-            )
+        self._not_of_a_statement(method)
         has = clauses_of(self._select)
         if has.limit is not None or has.offset is not None:
             raise InvalidRequestError(
                 f"Query.{method}() after limit() or offset() would act on all rows, not on the limited ones; "
                 f"call {method}() first, or make a subquery of the limited query"
+            )
+
+    def _not_of_a_statement(self, method: str) -> None:
+        if self._from_full is not None and self._assertions_on:
+            raise InvalidRequestError(
+                f"Query.{method}() cannot add to a query whose rows come from a statement given to from_statement()"
             )
 
     def _adapted(self, criterion: Any, role: Any) -> Any:
@@ -130,10 +133,12 @@ class QueryClauses:
 
     def limit(self: _Q, limit: Any) -> _Q:
         """Set the greatest number of rows."""
+        self._not_of_a_statement("limit")
         return self._copy(_select=self._select.limit(limit))
 
     def offset(self: _Q, offset: Any) -> _Q:
         """Set how many rows are left out at the start."""
+        self._not_of_a_statement("offset")
         return self._copy(_select=self._select.offset(offset))
 
     def slice(self: _Q, start: int | None, stop: int | None) -> _Q:
@@ -149,7 +154,9 @@ class QueryClauses:
         """
         self._may("select_from")
         has = clauses_of(self._select)
-        if self._assertions_on and (has.where or has.froms or has.group_by or has.order_by):
+        if self._assertions_on and (
+            has.where or has.froms or has.joined or has.group_by or has.order_by or has.distinct
+        ):
             raise InvalidRequestError(
                 "Query.select_from() must come before filter(), order_by() and other clauses that build on the FROM"
             )
@@ -225,11 +232,11 @@ class QueryClauses:
 
     def execution_options(self: _Q, **kwargs: Any) -> _Q:
         """Add execution options: those of a connection, and ``yield_per``, ``populate_existing`` and the like."""
-        return self._copy(_options=immutabledict({**self._options, **kwargs}))
+        return self._copy(_execution_options=immutabledict({**self._execution_options, **kwargs}))
 
     def get_execution_options(self) -> Mapping[str, Any]:
         """Give the execution options that were set."""
-        return self._options
+        return self._execution_options
 
     def populate_existing(self: _Q) -> _Q:
         """Overwrite objects that the Session has already with what the rows say."""
@@ -284,6 +291,10 @@ class QueryClauses:
     def suffix_with(self: _Q, *suffixes: Any, dialect: str = "*") -> _Q:
         """Add words at the end of the statement."""
         return self._copy(_select=self._select.suffix_with(*suffixes, dialect=dialect))
+
+    def ext(self: _Q, extension: Any) -> _Q:
+        """Add a syntax extension of Core, such as ``distinct_on()``."""
+        return self._copy(_select=self._select.ext(extension))
 
     def enable_assertions(self: _Q, value: bool) -> _Q:
         """Say whether clauses that come too late are refused."""

@@ -363,6 +363,11 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     def _is_clean(self) -> bool:
         return not self._new and not self._deleted and not self.identity_map.modified
 
+    @property
+    def _dirty_states(self) -> set[Any]:
+        """The states of persistent objects with attributes that were set."""
+        return set(self.identity_map.modified)
+
     # -- what is in it -------------------------------------------------------------------------
 
     @property

@@ -178,10 +178,8 @@ class Statements:
             found = self.identity_map.present(entity, ident)
             if found is not None:
                 return found
-        try:
-            mapper = entity.__dict__[CLASS_MANAGER].mapper
-        except (AttributeError, KeyError):
-            mapper = _mapper_of(entity)
+        manager = getattr(entity, "__dict__", NO_OPTIONS).get(CLASS_MANAGER)
+        mapper = _mapper_of(entity) if manager is None else manager.mapper
         mapper.ensure_configured()
         if mapper.composite_key or ident.__class__ not in _PLAIN_KEYS:
             ident = _raw_key(mapper, ident)

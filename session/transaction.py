@@ -191,7 +191,7 @@ class SessionTransaction(Guarded):
         """
         if self._state is not ACTIVE:
             self._refuse("connection")
-        return self._connection_for_bind(self.session.get_bind(bindkey, **bind_arguments), execution_options)
+        return self._connection_for_bind(self.session.get_bind(mapper=bindkey, **bind_arguments), execution_options)
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -209,7 +209,7 @@ class SessionTransaction(Guarded):
         """
         if not self._boundary and self._parent is not None:
             return self._parent.bound_connection(bindkey)
-        bind = self._get_bind(bindkey)
+        bind = self._get_bind(mapper=bindkey)
         enlisted = self._connections.get(bind)
         if enlisted is None:
             raise InvalidRequestError(f"This transaction has not acquired a connection of {bind!r} yet")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnClause, Label, Select
 
-__all__ = ["Clauses", "clauses_of"]
+__all__ = ["Clauses", "clauses_of", "known_as", "with_columns", "with_label"]
 
 
 class Clauses(NamedTuple):
@@ -23,6 +24,23 @@ class Clauses(NamedTuple):
     distinct: bool
     for_update: Any
     options: tuple[Any, ...]
+
+
+def with_label(element: Any) -> Any:
+    """Label an expression that has no name, so that it can be found again in a subquery."""
+    return element if isinstance(element, (Label, ColumnClause)) else element.label(None)
+
+
+def with_columns(statement: Select[Any], columns: Sequence[Any]) -> Select[Any]:
+    """Copy a SELECT with other elements in its columns clause, which stand for the same columns."""
+    made = statement._generate()
+    made._raw_columns = list(columns)
+    return made
+
+
+def known_as(element: Any, name: str | None) -> Any:
+    """Give an expression a name in the rows, other than the one it has in SQL."""
+    return element if name is None else element._annotate({"proxy_key": name})
 
 
 def clauses_of(statement: Select[Any]) -> Clauses:

@@ -261,9 +261,13 @@ class Driver:
             result = self._through_core(plan, [dict(zip(names, row)) for row in rows])
             if plan.processors is None:
                 plan.describe(result.cursor.description)
-            returned = list(result.cursor_strategy.fetchall(result, result.cursor))
+            returned = result.cursor_strategy.fetchall(result, result.cursor)
             result.close()
-            return returned
+            # Core may have added columns of its own, by which it sorts the rows
+            width = len(plan.statement.exported_columns)
+            if returned and len(returned[0]) > width:
+                return [row[:width] for row in returned]
+            return list(returned)
         return [outcome.row for outcome in self.execute_each(plan, rows)]
 
     # -- how -----------------------------------------------------------------------------

@@ -184,6 +184,9 @@ class Plan:
         found = [
             type_._cached_result_processor(dialect, code) for type_, code in zip(types, codes, strict=False)
         ]
+        if getattr(self.compiled, "_insertmanyvalues", None) is not None:
+            # Core adds columns of its own to RETURNING, by which it sorts the rows
+            found = found[: len(self.statement.exported_columns)]
         self.processors = found
         return found
 

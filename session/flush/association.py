@@ -135,12 +135,13 @@ class ManyToMany(Dependency):
             return
         connection = uow.connection(self.parent)
         if removed:
-            self._run(connection, "DELETE", removed, tuple(removed[0]), ())
+            self._run(uow, connection, "DELETE", removed, tuple(removed[0]), ())
         if moved:
-            self._run(connection, "UPDATE", moved, tuple(n for n in moved[0] if n.startswith("old ")), self.near_names)
+            criteria = tuple(name for name in moved[0] if name.startswith("old "))
+            self._run(uow, connection, "UPDATE", moved, criteria, self.near_names)
         if added:
             prepared = self._prepared("INSERT", (), tuple(added[0]))
-            plan, rows = prepared.arrange(connection, [tuple(row.values()) for row in added])
+            plan, rows = prepared.arrange(uow, connection, [tuple(row.values()) for row in added])
             driver = driver_for(connection)
             if len(rows) == 1:
                 driver.execute_each(plan, rows)
@@ -148,12 +149,18 @@ class ManyToMany(Dependency):
                 driver.executemany(plan, rows)
 
     def _run(
-        self, connection: Connection, verb: str, rows: list[Row], criteria: tuple[str, ...], names: Iterable[str]
+        self,
+        uow: Any,
+        connection: Connection,
+        verb: str,
+        rows: list[Row],
+        criteria: tuple[str, ...],
+        names: Iterable[str],
     ) -> None:
         names = tuple(names)
         prepared = self._prepared(verb, criteria, names)
         order = [*names, *criteria]
-        plan, arranged = prepared.arrange(connection, [tuple([row[name] for name in order]) for row in rows])
+        plan, arranged = prepared.arrange(uow, connection, [tuple([row[name] for name in order]) for row in rows])
         driver = driver_for(connection)
         if len(arranged) == 1:
             matched = driver.execute_each(plan, arranged)[0].rowcount

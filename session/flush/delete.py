@@ -15,11 +15,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
 from session._accel import gather
+from session.constants import PASSIVE_OFF
 from session.core.driver import driver_for
 from session.exc import FlushError
 from session.flush.plans import Prepared, key_criteria, key_names
 from session.flush.recipes import TableRecipe, recipe_of
-from session.flush.update import check_row_count, current_version
+from session.flush.update import check_row_count, current_version, warn_unverified
 
 __all__ = ["delete_rows"]
 
@@ -38,7 +39,10 @@ def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
     run: tuple[TableRecipe, bool, list[Any]] | None = None
     for mapper, states in groups:
         recipe = recipe_of(mapper).table(table)
-        rows = gather.gather_identities(states, recipe.key_positions)
+        if recipe.keyed_by_attribute:
+            rows = [tuple([_committed(state, key) for key in recipe.key_keys]) for state in states]
+        else:
+            rows = gather.gather_identities(states, recipe.key_positions)
         for row in rows:
             if None in row:
                 raise FlushError(
@@ -55,17 +59,22 @@ def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
             run[2].extend(rows)
             continue
         if run is not None:
-            _delete_run(connection, *run)
+            _delete_run(uow, connection, *run)
         run = (recipe, versioned, rows)
     if run is not None:
-        _delete_run(connection, *run)
+        _delete_run(uow, connection, *run)
 
 
-def _delete_run(connection: Connection, recipe: TableRecipe, versioned: bool, rows: list[Any]) -> None:
+def _committed(state: Any, key: str) -> Any:
+    """The value of an attribute as it is in the row."""
+    return state.manager[key].impl.get_committed_value(state, state().__dict__, PASSIVE_OFF)
+
+
+def _delete_run(uow: Any, connection: Connection, recipe: TableRecipe, versioned: bool, rows: list[Any]) -> None:
     prepared = recipe.delete_shapes.get(versioned)
     if prepared is None:
         prepared = recipe.delete_shapes[versioned] = _statement(recipe, versioned)
-    plan, arranged = prepared.arrange(connection, rows)
+    plan, arranged = prepared.arrange(uow, connection, rows)
     sane_multi_rowcount = connection.dialect.supports_sane_multi_rowcount
     driver = driver_for(connection)
     one_by_one = len(rows) == 1 or (versioned and not sane_multi_rowcount)
@@ -75,6 +84,8 @@ def _delete_run(connection: Connection, recipe: TableRecipe, versioned: bool, ro
     else:
         matched = driver.executemany(plan, arranged)
     if not connection.dialect.supports_sane_rowcount or not (one_by_one or sane_multi_rowcount):
+        if versioned:
+            warn_unverified("DELETE", recipe.table, connection.dialect)
         return
     if versioned:
         check_row_count("DELETE", recipe.table, len(rows), matched)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from session._accel import gather
 from session.constants import (
     CALLABLES_OK,
+    DEFERRED_HISTORY_LOAD,
     INCLUDE_PENDING_MUTATIONS,
     LOAD_AGAINST_COMMITTED,
     NO_AUTOFLUSH,
@@ -29,6 +30,7 @@ from session.constants import (
 )
 from session.exc import FlushError
 from session.flush import sync
+from session.history import HISTORY_BLANK
 
 __all__ = ["Change", "Dependency", "ManyToOne", "OneToMany", "Task"]
 
@@ -80,6 +82,8 @@ class Dependency:
         self.passive_deletes: Any = prop.passive_deletes
         self.delete_orphan: bool = prop.cascade.delete_orphan
         self.cascades_delete: bool = prop.cascade.delete
+        #: the value that a change replaced unread is loaded now
+        self.defers_old_value = not prop.uselist and not prop.use_get
         self.pairs = self.find_pairs()
 
     def __repr__(self) -> str:
@@ -104,16 +108,21 @@ class Dependency:
         known = uow.changes.get((self, state))
         if known is not None and (known[1] or not passive & LOAD_BIT):
             return known[0]  # type: ignore[no-any-return]
-        found = self._find_change(state, passive)
-        uow.changes[self, state] = found, bool(passive & LOAD_BIT)
+        history = self._history(state, passive)
+        found = Change(*[_states(items) for items in history])
+        # The objects are kept with it: those of a dynamic relationship are held by nobody else.
+        uow.changes[self, state] = found, bool(passive & LOAD_BIT), history
         return found
 
-    def _find_change(self, state: Any, passive: int) -> Change:
+    def _history(self, state: Any, passive: int) -> Any:
         obj = state()
         if obj is None:
-            return NO_CHANGE
-        history = state.manager[self.key].impl.get_history(state, obj.__dict__, passive)
-        return Change(*[_states(items) for items in history])
+            return HISTORY_BLANK
+        if self.defers_old_value:
+            committed = state.committed
+            if committed is not None and committed.get(self.key) is PASSIVE_NO_RESULT:
+                passive = LOAD | DEFERRED_HISTORY_LOAD
+        return state.manager[self.key].impl.get_history(state, obj.__dict__, passive)
 
     @property
     def delete_passive(self) -> int:
@@ -457,8 +466,7 @@ class ManyToOne(Dependency):
                     yield ("save", state), ("delete", child)
         passive = NEAR if self.prop.use_get else self.delete_passive
         for state in deleted:
-            change = self._find_change(state, passive)
-            for part in change:
-                for child in part:
+            for part in self._history(state, passive):
+                for child in _states(part):
                     if child is not None:
                         yield ("delete", state), ("delete", child)

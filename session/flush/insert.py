@@ -65,11 +65,15 @@ class InsertShape:
         """What two shapes of a table must have in common to share statements."""
         return self.names, self.places, self.missing_keys, self.made_elsewhere, self.eager
 
+    def can_return(self, dialect: Any) -> bool:
+        """Tell whether INSERT .. RETURNING may be used: the table may forbid it."""
+        return capabilities.of(dialect).insert_returning and self.table.implicit_returning
+
     def fetched(self, dialect: Any) -> tuple[tuple[Any, str], ...]:
         """The columns, and their attributes, that the INSERT is to bring back."""
         if not self.made_elsewhere:
             return self.missing_keys
-        if self.eager and capabilities.of(dialect).insert_returning:
+        if self.eager and self.can_return(dialect):
             return self.missing_keys + self.made_elsewhere
         return self.missing_keys + self.version
 
@@ -154,9 +158,9 @@ def _insert_run(
     """Insert rows that have the same columns, and give the objects what was made for them."""
     returned = shape.fetched(connection.dialect)
     if not returned:
-        _run_without_result(connection, *shape.statement((), False).arrange(connection, rows))
+        _run_without_result(connection, *shape.statement((), False).arrange(uow, connection, rows))
     else:
-        _insert_and_fetch(connection, shape, returned, states, rows)
+        _insert_and_fetch(uow, connection, shape, returned, states, rows)
     if shape.places:
         _note_generated(uow, states, rows, shape.places)
     if shape.made_elsewhere:
@@ -179,6 +183,7 @@ def _run_without_result(connection: Connection, plan: Any, rows: list[Any]) -> N
 
 
 def _insert_and_fetch(
+    uow: Any,
     connection: Connection,
     shape: InsertShape,
     returned: tuple[tuple[Any, str], ...],
@@ -189,8 +194,8 @@ def _insert_and_fetch(
     driver = driver_for(connection)
     only_lastrowid = can.lastrowid and len(returned) == 1 and returned[0][0] is shape.table.autoincrement_column
     # Row by row, lastrowid costs less than RETURNING; listeners see the batch that Core would send.
-    if can.insert_returning and not (only_lastrowid and (len(rows) == 1 or not driver.watched)):
-        plan, arranged = shape.statement(returned, len(rows) > 1).arrange(connection, rows)
+    if shape.can_return(connection.dialect) and not (only_lastrowid and (len(rows) == 1 or not driver.watched)):
+        plan, arranged = shape.statement(returned, len(rows) > 1).arrange(uow, connection, rows)
         found = driver.insert_returning(plan, arranged)
         if len(found) != len(rows) or None in found:
             raise FlushError(
@@ -201,16 +206,16 @@ def _insert_and_fetch(
         gather.assign_columns(states, found, [key for _, key in returned], plan.processors)
         return
     if only_lastrowid:
-        plan, arranged = shape.statement((), False).arrange(connection, rows)
+        plan, arranged = shape.statement((), False).arrange(uow, connection, rows)
         found = [(value,) for value in driver.insert_lastrowids(plan, arranged)]
         gather.assign_one(states, found, returned[0][1], None)
         return
     for state, row in zip(states, rows, strict=True):
-        _insert_without_returning(connection, shape, state, dict(zip(shape.names, row, strict=True)))
+        _insert_without_returning(uow, connection, shape, state, dict(zip(shape.names, row, strict=True)))
 
 
 def _insert_without_returning(
-    connection: Connection, shape: InsertShape, state: Any, values: dict[str, Any]
+    uow: Any, connection: Connection, shape: InsertShape, state: Any, values: dict[str, Any]
 ) -> None:
     """Insert one row where the database cannot return its key: key defaults are worked out before."""
     dict_ = state().__dict__
@@ -219,7 +224,7 @@ def _insert_without_returning(
             value = execute_default(connection, column)
             if value is not None:
                 dict_[key] = values[column.key] = value
-    result = connection.execute(insert(shape.table), values)
+    result = connection.execute(insert(shape.table), values, execution_options=uow.execution_options)
     known = result.inserted_primary_key
     for (column, key) in shape.missing_keys:
         if column.key not in values and known is not None:
@@ -247,17 +252,20 @@ def _insert_expressions(
     others_of_sql = [pair for pair in made_of_sql if pair[0] not in recipe.key_columns]
     returned = [*shape.fetched(connection.dialect), *keys_of_sql]
     can = capabilities.of(connection.dialect)
-    if shape.always_eager and can.insert_returning:
+    can_return = shape.can_return(connection.dialect)
+    if shape.always_eager and can_return:
         returned += others_of_sql
     dict_ = state().__dict__
     statement: Any = insert(recipe.table).values({recipe.table.c[name]: value for name, value in expressions.items()})
     only_lastrowid = can.lastrowid and [column for column, _ in returned] == [recipe.table.autoincrement_column]
-    if returned and can.insert_returning and not only_lastrowid:
-        result = connection.execute(statement.returning(*[column for column, _ in returned]), plain)
+    if returned and can_return and not only_lastrowid:
+        result = connection.execute(
+            statement.returning(*[column for column, _ in returned]), plain, execution_options=uow.execution_options
+        )
         for (_, key), value in zip(returned, result.one(), strict=True):
             dict_[key] = value
     else:
-        result = connection.execute(statement, plain)
+        result = connection.execute(statement, plain, execution_options=uow.execution_options)
         known = result.inserted_primary_key
         for column, key in [*shape.missing_keys, *keys_of_sql]:
             if known is not None:

@@ -16,6 +16,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from session._accel import gather, topological
+from session.constants import PASSIVE_OFF, PASSIVE_RETURN_NO_VALUE
+from session.exc import ObjectDeletedError
 from session.flush.delete import delete_rows
 from session.flush.insert import insert_rows
 from session.flush.recipes import recipe_of
@@ -95,17 +97,31 @@ def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
         if mapper.dispatch.before_delete:
             for state in members:
                 mapper.dispatch.before_delete(mapper, connection, state)
+    for mapper, members in groups:
+        _load_expired_keys(mapper, members)
     for table in reversed(_tables(groups, ())):
         having = [
             (mapper, members)
             for mapper, members in _having(table, groups)
-            if not (mapper.passive_deletes and not recipe_of(mapper).table(table).is_root)
+            if not (mapper.passive_deletes and recipe_of(mapper).table(table).equated)
         ]
         delete_rows(uow, connection, table, having)
     for mapper, members in groups:
         if mapper.dispatch.after_delete:
             for state in members:
                 mapper.dispatch.after_delete(mapper, connection, state)
+
+
+def _load_expired_keys(mapper: Any, states: list[Any]) -> None:
+    """Load expired objects once more: they keep their values after their rows are gone.
+
+    :raises ObjectDeletedError: a row is gone already.
+    """
+    key = mapper.pk_keys[0]
+    for state in states:
+        dict_ = state().__dict__
+        if key not in dict_:
+            state.manager[key].impl.get(state, dict_, PASSIVE_RETURN_NO_VALUE)
 
 
 def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
@@ -230,6 +246,8 @@ def _row_switches(uow: Any, base: Any, inserts: Groups) -> dict[Any, Any]:
                 uow.row_switches[state] = other
                 found[state] = other
                 continue
+            if other.expired and not _still_there(uow, other):
+                continue
             warnings.warn(
                 f"The new {state.class_.__name__} object has the primary key {ident!r} of another object of this "
                 f"Session that is not deleted; its INSERT goes on and will most likely fail",
@@ -237,6 +255,16 @@ def _row_switches(uow: Any, base: Any, inserts: Groups) -> dict[Any, Any]:
                 stacklevel=2,
             )
     return found
+
+
+def _still_there(uow: Any, state: Any) -> bool:
+    """Load an expired object; one whose row is gone leaves the Session."""
+    try:
+        state.load_expired(PASSIVE_OFF)
+    except ObjectDeletedError:
+        uow.session._remove_newly_deleted([state])
+        return False
+    return True
 
 
 # -- afterwards ------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from session.core.plan import plan_for
 
 __all__ = ["Prepared", "key_criteria", "key_names"]
 
+_MAP = "schema_translate_map"
+
 #: For each parameter its position in a row, or -1 and a fixed value.
 Places = list[tuple[int, Any]]
 
@@ -39,13 +41,13 @@ class Prepared:
         self.many = many
         self._plans: WeakKeyDictionary[Any, dict[Any, tuple[Any, Places | None]]] = WeakKeyDictionary()
 
-    def plan(self, connection: Connection) -> tuple[Any, Places | None]:
+    def plan(self, uow: Any, connection: Connection) -> tuple[Any, Places | None]:
         """Give the compiled statement, and where its parameters are in a row (``None``: they are the row)."""
         dialect = connection.dialect
         plans = self._plans.get(dialect)
         if plans is None:
             plans = self._plans[dialect] = {}
-        translated = connection.get_execution_options().get("schema_translate_map")
+        translated = uow.execution_options.get(_MAP) or connection.get_execution_options().get(_MAP)
         key = tuple(translated.items()) if translated else None
         found = plans.get(key)
         if found is None:
@@ -59,9 +61,9 @@ class Prepared:
             found = plans[key] = (plan, _places_in(plan, self.names))
         return found
 
-    def arrange(self, connection: Connection, rows: list[Any]) -> tuple[Any, list[Any]]:
+    def arrange(self, uow: Any, connection: Connection, rows: list[Any]) -> tuple[Any, list[Any]]:
         """Give the compiled statement, and rows in the order of its parameters."""
-        plan, places = self.plan(connection)
+        plan, places = self.plan(uow, connection)
         if places is None:
             return plan, rows
         return plan, [

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.types import TypeEngine
 
 from session._accel import gather
+from session.core import capabilities
 from session.core.expressions import comparisons, is_equality
 from session.flush.defaults import is_made_by_database, is_sentinel, python_default
 
@@ -83,9 +84,14 @@ class TableRecipe:
         self.key_of: dict[Any, str] = dict(mapped)
         self.key_columns: tuple[Any, ...] = tuple(mapper.pk_of_table[table])
         self.key_keys: tuple[str, ...] = tuple(self.key_of[column] for column in self.key_columns)
-        self.key_positions = self._positions_in_identity()
+        positions = self._positions_in_identity()
+        #: the key of this table is no part of the identity, only an attribute
+        self.keyed_by_attribute = positions is None
+        #: positions in the identity; ``None`` where the identity is the one value
+        self.key_positions = None if len(mapper.primary_key) == 1 else positions
         self.equated = self._pairs_with_parent_table()
-        self.is_root = not self.equated
+        #: the database passes changed keys of the parent table on to this table's key
+        self.keys_follow = self.mapper.passive_updates and any(target in self.key_keys for _, target in self.equated)
         self.version_column = mapper.version_id_col if mapper.version_id_col in position else None
         self.version_key = owner.version_key if self.version_column is not None else None
         generator = getattr(mapper, "version_id_generator", None)
@@ -106,10 +112,8 @@ class TableRecipe:
     # -- keys --------------------------------------------------------------------------------
 
     def _positions_in_identity(self) -> tuple[int, ...] | None:
-        """Where in the identity the values of this table's key are; ``None`` if they are the identity."""
+        """Where in the identity the values of this table's key are; ``None`` if a part is not in it."""
         identity = list(self.mapper.primary_key)
-        if len(identity) == 1 and len(self.key_columns) == 1:
-            return None
         equivalents = self.mapper.equivalent_columns
         positions = []
         for column in self.key_columns:
@@ -120,7 +124,7 @@ class TableRecipe:
                     positions.append(number)
                     break
             else:
-                raise LookupError(f"{column} is no part of the identity of {self.mapper.class_.__name__}")
+                return None
         return tuple(positions)
 
     def _pairs_with_parent_table(self) -> tuple[tuple[str, str], ...]:
@@ -194,6 +198,10 @@ class TableRecipe:
         #: attributes whose columns have any kind of ``onupdate=``
         self.on_update_keys = tuple(key for column, key in self.columns if column.onupdate is not None)
         self._keys_of_mask: dict[int, tuple[str, ...]] = {}
+
+    def can_return(self, dialect: Any) -> bool:
+        """Tell whether UPDATE .. RETURNING may be used: the table may forbid it."""
+        return capabilities.of(dialect).update_returning and bool(self.table.implicit_returning)
 
     def keys_of_mask(self, mask: int) -> tuple[str, ...]:
         """The attribute keys whose bits are set in a mask, in the order of the table's columns."""

@@ -104,8 +104,9 @@ class UnitOfWork:
     def __init__(self, session: Any) -> None:
         self.session = session
         self.transaction: Any = None
+        self.execution_options: Any = session.execution_options
         self.states: dict[Any, int] = {}
-        self.changes: dict[tuple[Dependency, Any], tuple[Change, bool]] = {}
+        self.changes: dict[tuple[Dependency, Any], tuple[Change, bool, Any]] = {}
         self.row_switches: dict[Any, Any] = {}
         self.spared: set[Any] = set()
         self.cascaded: set[tuple[Any, str]] = set()
@@ -225,10 +226,7 @@ class UnitOfWork:
                     for dependency in known.all:
                         deletes.setdefault(dependency, []).append(state)
                 elif status == SAVE and known.watched:
-                    committed = state.committed
-                    if not committed or known.watched.isdisjoint(committed):
-                        continue
-                    for dependency in known.concerned(state, committed):
+                    for dependency in known.concerned(state):
                         saves.setdefault(dependency, []).append(state)
             for dependency, states in deletes.items():
                 self._work_of(dependency).deleted.update(dict.fromkeys(states))
@@ -436,20 +434,31 @@ class Dependencies:
         for dependency in self.all:
             for key in dependency.watched_keys:
                 self.by_key[key] = (*self.by_key.get(key, ()), dependency)
+        self.relationship_keys = frozenset([dependency.key for dependency in self.all])
         self.key_keys = frozenset(mapper.pk_keys)
         self.watched = frozenset(self.by_key) | self.key_keys
         self._incoming: tuple[int, tuple[Dependency, ...]] | None = None
 
-    def concerned(self, state: Any, committed: dict[str, Any]) -> list[Dependency]:
-        """The relationships that the changes of one object concern."""
+    def concerned(self, state: Any) -> Iterable[Dependency]:
+        """The relationships that saving one object concerns: those that changed; of a new object all it has."""
+        committed = state.committed
+        if state.ident is None:
+            dict_ = state().__dict__
+            if self.relationship_keys.isdisjoint(dict_) and (
+                not committed or self.relationship_keys.isdisjoint(committed)
+            ):
+                return ()
+            return [
+                dependency for dependency in self.all if dependency.key in dict_ or dependency.key in (committed or ())
+            ]
+        if not committed or self.watched.isdisjoint(committed):
+            return ()
         found: dict[Dependency, None] = {}
         for key in committed:
-            for dependency in self.by_key.get(key, ()):
-                if dependency.key == key or state.ident is not None:
-                    found[dependency] = None
-        if state.ident is not None and not self.key_keys.isdisjoint(committed):
+            found.update(dict.fromkeys(self.by_key.get(key, ())))
+        if not self.key_keys.isdisjoint(committed):
             found.update(dict.fromkeys(self.incoming()))
-        return list(found)
+        return found
 
     def incoming(self) -> tuple[Dependency, ...]:
         """The many-to-ones that lead to this class and have no other direction that would update them."""

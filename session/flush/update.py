@@ -19,7 +19,6 @@ from sqlalchemy.exc import SAWarning
 
 from session._accel import gather
 from session.constants import NO_VALUE, PASSIVE_OFF
-from session.core import capabilities
 from session.core.driver import driver_for
 from session.exc import FlushError, StaleDataError
 from session.flush.defaults import DefaultContext
@@ -27,7 +26,7 @@ from session.flush.notify import expire, tell_refreshed
 from session.flush.plans import Prepared, key_criteria, key_names
 from session.flush.recipes import MapperRecipe, TableRecipe, recipe_of
 
-__all__ = ["check_row_count", "current_version", "no_version", "update_columns", "update_rows"]
+__all__ = ["check_row_count", "current_version", "no_version", "update_columns", "update_rows", "warn_unverified"]
 
 
 class UpdateShape:
@@ -122,7 +121,7 @@ def update_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
         recipe = recipe_of(mapper).table(table)
         if recipe.equated:
             _carry_keys_over(recipe, members)
-        if recipe.version_key is not None or uow.row_switches or uow.cascaded:
+        if recipe.version_key is not None or recipe.keyed_by_attribute or uow.row_switches or uow.cascaded:
             runs = [(gather.UNUSUAL, members, [])]
         else:
             runs = gather.gather_updates(
@@ -197,7 +196,7 @@ def _work_out(uow: Any, recipe: TableRecipe, state: Any) -> _Worked | None:
         if gather.is_expression(new):
             expressions[recipe.key_columns[number]] = new
         elif old != new and replaced is None:
-            if (not recipe.is_root and recipe.mapper.passive_updates) or (state, key) in uow.cascaded:
+            if recipe.keys_follow or (state, key) in uow.cascaded:
                 old = new
             else:
                 mask |= recipe.update_by_key[key][0]
@@ -260,6 +259,9 @@ def _key_values(recipe: TableRecipe, state: Any, dict_: dict[str, Any], number: 
     if ident is None:
         value = dict_.get(key)
         return value, value
+    if recipe.keyed_by_attribute:
+        impl = state.manager[key].impl
+        return impl.get_committed_value(state, dict_, PASSIVE_OFF), impl.get(state, dict_, PASSIVE_OFF)
     positions = recipe.key_positions
     old = ident if positions is None else ident[positions[number]]
     return old, dict_.get(key, old)
@@ -302,8 +304,13 @@ def _differs(value: Any, old: Any, compare: Any) -> bool:
 # -- running ---------------------------------------------------------------------------------
 
 
-def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: list[Any], rows: list[Any]) -> None:
-    """Run the UPDATE of rows that set the same columns, and give the objects what was made for them."""
+def _update_run(
+    uow: Any, connection: Connection, shape: UpdateShape, states: list[Any], rows: list[Any], kept: bool = True
+) -> None:
+    """Run the UPDATE of rows that set the same columns, and give the objects what was made for them.
+
+    :param kept: the rows stay; if they are to be deleted next, the objects keep the values that they had.
+    """
     recipe = shape.recipe
     if shape.on_update:
         rows = _with_on_update(connection, shape, rows)
@@ -311,15 +318,15 @@ def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: li
     sane_multi_rowcount = dialect.supports_sane_multi_rowcount
     driver = driver_for(connection)
     fetched: list[tuple[Any, str]] = []
-    if shape.returning is not None and capabilities.of(dialect).update_returning:
+    if kept and shape.returning is not None and recipe.can_return(dialect):
         fetched = shape.fetched
-        plan, arranged = shape.returning.arrange(connection, rows)
+        plan, arranged = shape.returning.arrange(uow, connection, rows)
         found = [outcome.row for outcome in driver.execute_each(plan, arranged)]
         matched = sum(row is not None for row in found)
         check_row_count("UPDATE", recipe.table, len(rows), matched)
         gather.assign_columns(states, found, [key for _, key in fetched], plan.processors)
     else:
-        plan, arranged = shape.plain.arrange(connection, rows)
+        plan, arranged = shape.plain.arrange(uow, connection, rows)
         one_by_one = len(rows) == 1 or (shape.checks_version and not sane_multi_rowcount)
         if one_by_one:
             counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
@@ -329,17 +336,14 @@ def _update_run(uow: Any, connection: Connection, shape: UpdateShape, states: li
         if connection.dialect.supports_sane_rowcount and (one_by_one or sane_multi_rowcount):
             check_row_count("UPDATE", recipe.table, len(rows), matched)
         elif shape.checks_version:
-            warnings.warn(
-                f"{dialect.name} does not tell how many rows an UPDATE has matched; "
-                f"the version of {recipe.table.name} cannot be verified",
-                SAWarning,
-                stacklevel=2,
-            )
+            warn_unverified("UPDATE", recipe.table, dialect)
+    if not kept:
+        gather.write_back(states, rows, [place for place in shape.places if place[0] == recipe.version_key])
+        return
     if shape.places:
         gather.write_back(states, rows, shape.places)
+    tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
     _forget_made(uow, states, shape, fetched)
-    if shape.places or fetched:
-        tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
 
 
 def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any]) -> list[Any]:
@@ -381,14 +385,13 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
     values = {recipe.table.c[name]: value for name, value in zip(shape.column_names, row[:count], strict=True)}
     for column, expression in worked.expressions.items():
         values[column] = expression
-    can = capabilities.of(connection.dialect)
     binds = [
         bindparam(name, value, type_=column.type)
         for name, column, value in zip(key_names(recipe.table, criteria), criteria, row[count:], strict=True)
     ]
     statement: Any = update(recipe.table).where(*key_criteria(criteria, binds)).values(values)
     fetched: list[tuple[Any, str]] = []
-    if can.update_returning:
+    if recipe.can_return(connection.dialect):
         fetched = list(shape.fetched)
         eager = recipe.mapper.eager_defaults is True
         made = [
@@ -396,10 +399,12 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
         ]
         fetched += [pair for pair in made if pair not in fetched]
     if fetched:
-        found = connection.execute(statement.returning(*[column for column, _ in fetched])).all()
+        found = connection.execute(
+            statement.returning(*[column for column, _ in fetched]), execution_options=uow.execution_options
+        ).all()
         check_row_count("UPDATE", recipe.table, 1, len(found))
     else:
-        result = connection.execute(statement)
+        result = connection.execute(statement, execution_options=uow.execution_options)
         if connection.dialect.supports_sane_rowcount:
             check_row_count("UPDATE", recipe.table, 1, result.rowcount)
     if shape.places:
@@ -417,6 +422,16 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
         gather.assign_columns([state], [tuple(found[0])], keys, [None] * len(keys))
     elif recipe.mapper.eager_defaults is True:
         uow.load_after([state], frozenset(left))
+
+
+def warn_unverified(verb: str, table: Any, dialect: Any) -> None:
+    """Say that a version has not been checked, because the driver does not count rows."""
+    warnings.warn(
+        f"{dialect.name} does not tell how many rows a {verb} has matched; the version of {table.name} cannot be "
+        f"verified",
+        SAWarning,
+        stacklevel=2,
+    )
 
 
 def check_row_count(verb: str, table: Any, expected: int, matched: int) -> None:
@@ -450,7 +465,7 @@ def update_columns(
     """
     recipe_owner = recipe_of(mapper)
     for table in recipe_owner.tables:
-        run: tuple[UpdateShape, list[Any], list[Any]] | None = None
+        run: tuple[UpdateShape, list[Any], list[Any], bool] | None = None
         for state, columns in entries:
             recipe = recipe_of(state.manager.mapper).table(table)
             mask = 0
@@ -473,10 +488,11 @@ def update_columns(
                     values.append(recipe.version_generator(version))  # type: ignore[misc]
                 keys.append(version)
             shape = _shape_of(recipe, mask, sets_version, recipe.version_key is not None)
-            if run is None or run[0] is not shape:
+            kept = not uow.is_deleted(state)
+            if run is None or run[0] is not shape or run[3] is not kept:
                 if run is not None:
                     _update_run(uow, connection, *run)
-                run = (shape, [], [])
+                run = (shape, [], [], kept)
             run[1].append(state)
             run[2].append((*values, *keys))
         if run is not None:

@@ -49,7 +49,7 @@ def _index(objects: list[Any], obj: Any) -> int | None:
     return next((at for at, one in enumerate(objects) if one is obj), None)
 
 
-class WriteOnlyAttribute(hot.AttributeImpl):  # type: ignore[misc]
+class WriteOnlyAttribute(hot.AttributeImpl):
     """The implementation of an attribute whose collection stays in the database.
 
     :param collection_of: makes, of this implementation and a state, what reading the attribute gives.

@@ -35,7 +35,10 @@ Rows = Sequence[Sequence[Any]]
 
 def entity_of(element: Any) -> Any:
     """Give the mapper or aliased entity that an element was read from, ``None`` for plain SQL."""
-    return selects.notes_of(element).get("parententity")
+    found = selects.notes_of(element).get("parententity")
+    if found is not None:
+        found.mapper.ensure_configured()
+    return found
 
 
 def entity_in(element: Any) -> Any:

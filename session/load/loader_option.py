@@ -25,6 +25,7 @@ __all__ = [
     "Load",
     "LoaderOption",
     "LocalLoad",
+    "NoEagerJoins",
     "OnlyKeys",
     "Setting",
     "Step",
@@ -121,6 +122,15 @@ class OnlyKeys(LoaderOption):
 
     def cache_parts(self) -> Iterable[Any]:
         return (tuple(sorted(self.keys)),)
+
+
+class NoEagerJoins(LoaderOption):
+    """Says that nothing is joined for eager loading: what would be, loads when it is read."""
+
+    inherit_cache = False
+
+    def cache_parts(self) -> Iterable[Any]:
+        return ()
 
 
 class AtPath(LoaderOption):

@@ -13,6 +13,7 @@ from session._accel import loading
 from session.core.sql import ColumnAdapter
 from session.load.criteria import MADE_FOR_LOADING
 from session.load.entity import entity_loader
+from session.load.loader_option import NoEagerJoins
 from session.load.strategies_lazy import compile_late, target_entity
 from session.load.strategies_selectin import directed_entity, ends_here
 from session.mapping.aliased import alias_of
@@ -99,7 +100,9 @@ class JoinedStrategy:
 
 def can_join(builder: Any) -> bool:
     """Tell whether joins can be added to the statement: not where the user has written all of it."""
-    return hasattr(builder, "eager") and builder.toplevel
+    if not hasattr(builder, "eager") or not builder.toplevel:
+        return False
+    return not any(isinstance(option, NoEagerJoins) for option in builder.given_options)
 
 
 def pairing(prop: Any, nested: Any) -> Any:

@@ -14,6 +14,7 @@ import re
 import sys
 import types
 import typing
+from dataclasses import dataclass
 from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from sqlalchemy import Enum
@@ -26,14 +27,15 @@ from session.mapping.base import MappedAnnotation
 from session.mapping.mapped import DynamicMapped, Mapped, WriteOnlyMapped
 
 __all__ = [
+    "TypeResolve",
     "Unknown",
     "annotated_metadata",
     "column_type",
     "evaluate",
     "is_class_variable",
     "is_mapped_annotation",
-    "read_mapped",
     "plain",
+    "read_mapped",
     "read_target",
     "without_none",
 ]
@@ -204,16 +206,24 @@ def _settle(part: Any, origin: type[Any], registry: Any, late_classes: bool) -> 
 
 def _alias_value(type_: Any) -> Any:
     """Look through a ``type X = ...`` alias."""
-    while type(type_).__name__ == "TypeAliasType":
-        type_ = type_.__value__
-    return type_
+    while True:
+        if type(type_).__name__ == "TypeAliasType":
+            type_ = type_.__value__
+        elif type(get_origin(type_)).__name__ == "TypeAliasType":
+            type_ = get_origin(type_).__value__[get_args(type_)]
+        else:
+            return type_
 
 
 def _allows_none(type_: Any) -> bool:
     type_ = _alias_value(type_)
     if get_origin(type_) is typing.Annotated:
         return _allows_none(get_args(type_)[0])
-    return type_ is None or type_ is type(None) or (get_origin(type_) in _UNION and any(map(_allows_none, get_args(type_))))
+    return (
+        type_ is None
+        or type_ is type(None)
+        or (get_origin(type_) in _UNION and any(map(_allows_none, get_args(type_))))
+    )
 
 
 def without_none(type_: Any) -> Any:
@@ -287,6 +297,9 @@ def column_type(annotation: MappedAnnotation, key: str, origin: type[Any], regis
     :return: an object of a SQL type.
     :raises MappedAnnotationError: if a name is unknown, or no SQL type stands for the Python type.
     """
+    told = _ask_listeners(annotation, key, origin, registry)
+    if told is not None:
+        return told
     tried = []
     for candidate in _candidates(annotation.argument):
         if isinstance(candidate, Unknown):
@@ -312,6 +325,57 @@ def column_type(annotation: MappedAnnotation, key: str, origin: type[Any], regis
     )
 
 
+@dataclass
+class TypeResolve:
+    """What listeners of ``resolve_type_annotation`` are asked about.
+
+    :param registry: the registry that maps the class.
+    :param cls: the class.
+    :param key: the attribute's name.
+    :param raw_type: the type in the annotation, without ``None``.
+    :param resolved_type: the same without alias and ``Annotated``.
+    :param raw_pep_593_type: the ``Annotated`` type, if it is one.
+    :param pep_593_resolved_argument: the type inside of it.
+    :param raw_pep_695_type: the alias, if it is one.
+    :param pep_695_resolved_value: the type that it stands for.
+    """
+
+    registry: Any
+    cls: Any
+    key: str
+    raw_type: Any
+    resolved_type: Any
+    raw_pep_593_type: Any = None
+    pep_593_resolved_argument: Any = None
+    raw_pep_695_type: Any = None
+    pep_695_resolved_value: Any = None
+
+    def resolve(self, python_type: Any) -> Any:
+        """Return the SQL type that the registry has for a Python type, ``None`` if it has none."""
+        return next((found for one in _candidates(python_type) if (found := _lookup(one, self.registry))), None)
+
+
+def _ask_listeners(annotation: MappedAnnotation, key: str, origin: type[Any], registry: Any) -> Any:
+    listeners = registry.dispatch.resolve_type_annotation
+    if not listeners:
+        return None
+    raw = type_ = without_none(annotation.argument)
+    question = TypeResolve(registry, origin, key, raw, raw)
+    value = _alias_value(type_)
+    if value is not type_:
+        question.raw_pep_695_type, question.pep_695_resolved_value = type_, value
+        type_ = value
+    if get_origin(type_) is typing.Annotated:
+        question.raw_pep_593_type, question.pep_593_resolved_argument = type_, get_args(type_)[0]
+        type_ = get_args(type_)[0]
+    question.resolved_type = without_none(type_)
+    for listener in listeners:
+        told = listener(question)
+        if told is not None:
+            return core_schema.instance_of(told)
+    return None
+
+
 def _candidates(type_: Any) -> typing.Iterator[Any]:
     """Yield the types to look up: as written first, then with less and less around them."""
     seen: list[Any] = []
@@ -321,8 +385,8 @@ def _candidates(type_: Any) -> typing.Iterator[Any]:
         bare = without_none(type_)
         if bare != type_:
             type_ = bare
-        elif type(type_).__name__ == "TypeAliasType":
-            type_ = type_.__value__
+        elif (value := _alias_value(type_)) is not type_:
+            type_ = value
         elif get_origin(type_) is typing.Annotated:
             type_ = get_args(type_)[0]
 
@@ -337,7 +401,9 @@ def _lookup(candidate: Any, registry: Any) -> Any:
         return None
     if candidate in own:
         is_enum = isinstance(candidate, type) and issubclass(candidate, enum.Enum)
-        if (get_origin(candidate) is not Literal and not is_enum) or not isinstance(core_schema.instance_of(own[candidate]), Enum):
+        if (get_origin(candidate) is not Literal and not is_enum) or not isinstance(
+            core_schema.instance_of(own[candidate]), Enum
+        ):
             return core_schema.instance_of(own[candidate])
         return core_schema.type_for(own[candidate], candidate, candidate, candidate if is_enum else Literal)
     if get_origin(candidate) is Literal:

@@ -276,6 +276,7 @@ class CompositeProperty(MapperProperty):
         def expressions(self) -> list[Any]:
             """The columns as SQL, for this entity."""
             entity = self._parententity.entity
+            self.prop.parent.ensure_configured()
             return [getattr(entity, key) for key in self.prop.keys]
 
         @property
@@ -296,12 +297,16 @@ class CompositeProperty(MapperProperty):
                 return self._element
             except AttributeError:
                 pass
-            element = self._bundle().__clause_element__()._annotate(
-                {
-                    "parententity": self._parententity,
-                    "parentmapper": self._parententity.mapper,
-                    "proxy_key": self.prop.key,
-                }
+            element = (
+                self._bundle()
+                .__clause_element__()
+                ._annotate(
+                    {
+                        "parententity": self._parententity,
+                        "parentmapper": self._parententity.mapper,
+                        "proxy_key": self.prop.key,
+                    }
+                )
             )
             self._element = core_sql.propagate(element, self._parententity)
             return self._element

@@ -51,6 +51,7 @@ def _registry_of(cls: type[Any]) -> Any:
     found = [
         own
         for base in cls.__mro__
-        if isinstance(base, DeclarativeMeta) and getattr(own := base.__dict__.get("registry"), "_session_is_registry", False)
+        if isinstance(base, DeclarativeMeta)
+        and getattr(own := base.__dict__.get("registry"), "_session_is_registry", False)
     ]
     return found[-1] if found else None

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
-from sqlalchemy.util import warn
 
 from session.constants import CLASS_MANAGER
 from session.core.event import listen_elsewhere
@@ -63,13 +62,16 @@ class MapperEvents(event.Events[Any]):
     @classmethod
     def _accept_with(cls, target: Any, identifier: str) -> Any:
         if not isinstance(target, type):
-            return target if getattr(target, "_session_is_mapper", False) else None
+            is_mapper = getattr(target, "_session_is_mapper", False) and identifier not in _CLASS_WIDE
+            return target if is_mapper else None
         if getattr(target, "_session_is_mapper", False):
             return target
+        if identifier in _CLASS_WIDE:
+            return None
         manager = target.__dict__.get(CLASS_MANAGER)
         if manager is not None and manager.mapper is not None:
             return manager.mapper
-        if "_sa_class_manager" in target.__dict__ or target.__module__.startswith("sqlalchemy."):
+        if "_sa_class_manager" in target.__dict__:
             return None
         return _MapperHold.of(target)
 
@@ -83,8 +85,6 @@ class MapperEvents(event.Events[Any]):
         **keywords: Any,
     ) -> None:
         target, identifier = event_key.dispatch_target, event_key.identifier
-        if identifier in _CLASS_WIDE and not isinstance(target, type):
-            _warn_of_class_wide(identifier)
         plain_key = event_key
         if not raw or not retval:
             event_key = event_key.with_wrapper(_wrapped(event_key._listen_fn, identifier, raw, retval))
@@ -143,14 +143,6 @@ class MapperEvents(event.Events[Any]):
         """After the DELETE of an object."""
 
 
-def _warn_of_class_wide(identifier: str) -> None:
-    """Warn of an event that no single mapper has."""
-    warn(
-        f"The event {identifier!r} is about all mappers: listen for it on the Mapper class, or on a registry; "
-        f"a listener on a single mapped class is never called"
-    )
-
-
 def _wrapped(fn: Callable[..., Any], identifier: str, raw: bool, retval: bool) -> Callable[..., Any]:
     """Fit a listener to how the event is sent: with a state, expecting an answer."""
     unpack = identifier in _ROW_EVENTS and not raw
@@ -158,7 +150,7 @@ def _wrapped(fn: Callable[..., Any], identifier: str, raw: bool, retval: bool) -
     @wraps(fn)
     def listener(*args: Any, **keywords: Any) -> Any:
         if unpack:
-            args = (*args[:2], args[2]())
+            args = (*args[:2], args[2].obj())
         answer = fn(*args, **keywords)
         return answer if retval else EXT_CONTINUE
 
@@ -217,6 +209,8 @@ class RegistryEvents(event.Events[Any]):
 
     @classmethod
     def _accept_with(cls, target: Any, identifier: str) -> Any:
+        if isinstance(target, type) and CLASS_MANAGER not in target.__dict__ and "registry" in target.__dict__:
+            target = target.__dict__["registry"]  # a declarative base
         return target if getattr(target, "_session_is_registry", False) else None
 
     def before_configured(self, registry: Any) -> None:

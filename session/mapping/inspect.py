@@ -81,13 +81,6 @@ def _state_of(instance: Any) -> Any:
     return None if dictionary is None or isinstance(instance, type) else dictionary.get(INSTANCE_STATE)
 
 
-def _inspect_class(cls: Any) -> Any:
-    mapper = mapper_or_none(cls)
-    if mapper is not None:
-        mapper.ensure_configured()
-    return mapper
-
-
 def _inspect_object(instance: Any) -> Any:
     state = _state_of(instance)
     return state if state is not None and hasattr(state, "manager") and hasattr(state.manager, "expirable") else None
@@ -97,7 +90,7 @@ def _inspect_alias(alias: Any) -> Any:
     return mapper_or_none(typing.get_origin(alias))
 
 
-share(type, _inspect_class)
+share(type, mapper_or_none)
 share(types.GenericAlias, _inspect_alias)
 share(type(typing.List[int]), _inspect_alias)  # noqa: UP006
 share(object, _inspect_object)

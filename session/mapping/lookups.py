@@ -139,9 +139,10 @@ class MapperLookups:
         :param key: the attribute's name.
         :raises sqlalchemy.exc.InvalidRequestError: if there is none.
         """
-        if _configure_mappers:
-            self.ensure_configured()
         prop = self.props.get(key)
+        if prop is None and _configure_mappers and self.registry.pending:
+            self.ensure_configured()
+            prop = self.props.get(key)
         if prop is None:
             raise InvalidRequestError(
                 f"{self} has no property {key!r}; it has {', '.join(self.props)}. One that another class makes "
@@ -270,7 +271,7 @@ class MapperLookups:
     @derived
     def column_props(self) -> tuple[Any, ...]:
         """The column properties in order."""
-        return tuple(prop for prop in self.props.values() if prop.is_column)
+        return tuple(prop for prop in self.props.values() if prop.is_column and getattr(prop, "instrument", True))
 
     @derived
     def relationship_props(self) -> tuple[Any, ...]:

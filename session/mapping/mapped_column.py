@@ -202,9 +202,7 @@ def orm_insert_sentinel(
     :param default: makes its value, a counter by default.
     :param omit_from_statements: leave it out of SELECT and of the mapping.
     """
-    column: Column[Any] = insert_sentinel(
-        name, type_, default=default, omit_from_statements=omit_from_statements
-    )
+    column: Column[Any] = insert_sentinel(name, type_, default=default, omit_from_statements=omit_from_statements)
     return MappedColumn(column, DataclassOptions(init=False, repr=False, compare=False))
 
 

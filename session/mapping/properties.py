@@ -243,8 +243,8 @@ def _combine(mapper: Mapper[Any], key: str, present: ColumnProperty, prop: Colum
     if present.parent is mapper:
         raise InvalidRequestError(
             f"{mapper.class_.__name__}.{key} would stand for both {others[0]} and {column}, columns of two tables "
-            f"of the class; say that they hold the same value with {key}=column_property({others[0]}, {column}), or map "
-            f"one of them under another name"
+            f"of the class; say that they hold the same value with {key}=column_property({others[0]}, {column}), or "
+            f"map one of them under another name"
         )
     if len(prop.columns) == 1 and not _related(mapper, column, others):
         warn(

@@ -61,10 +61,8 @@ def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | N
         end_scan(cls)
 
 
-def install_mapper(
-    registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None, declarative: bool = False
-) -> Any:
-    """Call the mapper of a class whose parts are known; ``__mapper__`` is set on it, and ``__table__`` if declarative."""
+def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None) -> Any:
+    """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it."""
     manager = opt_manager_of_class(cls)
     if cls.__init__ is object.__init__ and registry.constructor is not None:  # type: ignore[misc]
         type.__setattr__(cls, "__init__", registry.constructor)
@@ -79,7 +77,7 @@ def install_mapper(
         raise
     type.__setattr__(cls, "__mapper__", made)
     made.names_on_class.append("__mapper__")
-    if declarative and "__table__" not in cls.__dict__ and made.local_table is not None:
+    if "__table__" not in cls.__dict__ and made.local_table is not None:
         type.__setattr__(cls, "__table__", made.local_table)
         made.names_on_class.append("__table__")
     clsregistry.add_class(registry._class_registry, cls)
@@ -299,7 +297,9 @@ class ClassScan:
     def _is_in_table(self, name: str, value: Any) -> bool:
         """Tell whether the class's given table has the column that a mixin would bring."""
         column = value.column if isinstance(value, MappedColumn) else value
-        return self._table_given() and isinstance(column, Column) and (column.key or name) in self.settings["__table__"].c
+        return (
+            self._table_given() and isinstance(column, Column) and (column.key or name) in self.settings["__table__"].c
+        )
 
     def _copy_from_mixin(self, base: type[Any], name: str, value: Any) -> Any:
         """Give this class its own copy of a mixin's column."""
@@ -549,7 +549,7 @@ class ClassScan:
                 *(arguments.get("exclude_properties") or ()),
                 *self._columns_of_siblings(self.parent, properties),
             ]
-        install_mapper(self.registry, self.cls, table, arguments, mapper, declarative=True)
+        install_mapper(self.registry, self.cls, table, arguments, mapper)
 
     def _columns_of_siblings(self, parent: Mapper[Any], properties: dict[str, Any]) -> list[Any]:
         """Return what other single-table subclasses have added to an inherited table."""

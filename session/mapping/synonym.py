@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class SynonymProperty(MapperProperty):
 
     def __init__(
         self,
-        name: str,
+        name: Any,
         map_column: bool | None = None,
         descriptor: Any = None,
         comparator_factory: Any = None,
@@ -40,7 +41,7 @@ class SynonymProperty(MapperProperty):
         dataclass_options: DataclassOptions | None = None,
     ) -> None:
         super().__init__()
-        self.name = name
+        self.target = name
         self.map_column = map_column
         self.descriptor = descriptor
         self.comparator_factory = comparator_factory
@@ -50,10 +51,15 @@ class SynonymProperty(MapperProperty):
         if dataclass_options is not None:
             self.dataclass_options = dataclass_options
 
+    @property
+    def name(self) -> str:
+        """The attribute that the synonym stands for."""
+        return self.target if isinstance(self.target, str) else self.target.key
+
     def copy(self) -> SynonymProperty:
         """Return the same synonym, without a mapper."""
         return type(self)(
-            self.name, self.map_column, self.descriptor, self.comparator_factory, self.__dict__.get("_info"), self.doc
+            self.target, self.map_column, self.descriptor, self.comparator_factory, self.__dict__.get("_info"), self.doc
         )
 
     @property
@@ -178,6 +184,7 @@ def synonym_for(name: str, map_column: bool = False) -> Callable[[Callable[..., 
     """
 
     def decorate(fn: Callable[..., Any]) -> SynonymProperty:
-        return SynonymProperty(name, map_column, property(fn))
+        is_descriptor = hasattr(fn, "__get__") and not inspect.isfunction(fn)
+        return SynonymProperty(name, map_column, fn if is_descriptor else property(fn))
 
     return decorate

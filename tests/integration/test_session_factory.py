@@ -320,3 +320,14 @@ def test_close_all_sessions_keeps_makers(one):
     session.connection()
     close_all_sessions()
     assert not session.in_transaction()
+
+
+def test_binds_are_replaced_not_changed(one, two):
+    session = Session(binds={User: one})
+    before = session.binds
+    assert before == {User: one, User.__table__: one}
+    session.bind_mapper(Address, two)
+    assert before == {User: one, User.__table__: one}
+    assert session.binds[Address] is two
+    with pytest.raises(TypeError):
+        session.binds[User] = two

@@ -586,3 +586,32 @@ def test_deep_tree_is_rolled_back(db):
         session.add(root)
         session.commit()
     assert count(db, Node) == 50
+
+
+def test_connections_of_a_transaction(db):
+    with Session(db) as session:
+        transaction = session.begin()
+        assert transaction.connections == frozenset()
+        with pytest.raises(exc.InvalidRequestError):
+            transaction.bound_connection()
+        connection = session.connection()
+        assert transaction.connections == {connection}
+        assert transaction.bound_connection() is transaction.bound_connection(User) is connection
+        inner = session.begin_nested()
+        assert inner.connections == frozenset()
+
+
+def test_transaction_begun_by_a_listener_of_the_engine_is_taken_over(db):
+    event.listen(db, "engine_connect", lambda connection: connection.begin())
+    with Session(db) as session:
+        session.add(User(name="a"))
+        session.commit()
+    with db.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(User.__table__)) == 1
+
+
+def test_execution_options_of_the_session_reach_its_connection(db):
+    with Session(db, execution_options={"mine": 1}) as session:
+        assert session.connection().get_execution_options()["mine"] == 1
+    with db.connect() as connection:
+        assert "mine" not in connection.get_execution_options()

@@ -34,3 +34,9 @@ def quick_collections() -> Iterator[None]:
         gc.unfreeze()
     else:
         yield
+
+
+@pytest.fixture
+def compiled_is_built(both: tuple[Implementation, Implementation]) -> None:
+    """Skips, or fails where it is required, without the compiled modules."""
+    assert both[0].state is not None

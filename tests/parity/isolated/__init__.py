@@ -1,0 +1,1 @@
+"""Programs that the parity tests run in processes of their own, once for each implementation."""

@@ -1,0 +1,15 @@
+"""The same random programs on the whole package, once in each implementation: statements, values, history, errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from .process import printed
+
+
+@pytest.mark.parametrize("first", range(0, 24, 6))
+def test_random_sessions_print_the_same(first: int, compiled_is_built: None) -> None:
+    seeds = [str(seed) for seed in range(first, first + 6)]
+    compiled, pure = (printed("random_sessions", *seeds, implementation=name) for name in ("compiled", "pure"))
+    for line, (ours, theirs) in enumerate(zip(compiled[1:], pure[1:], strict=True)):
+        assert ours == theirs, f"line {line}"
