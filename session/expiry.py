@@ -68,8 +68,8 @@ class Expiry:
         unflushed = set(state.manager.mapper.pk_keys).intersection(state.committed or ())
         if unflushed:
             raise InvalidRequestError(
-                f"Cannot refresh {state_label(state)} while a change of its primary key ({', '.join(sorted(unflushed))}) "
-                "waits to be flushed; flush it first"
+                f"Cannot refresh {state_label(state)} while a change of its primary key waits to be flushed "
+                f"({', '.join(sorted(unflushed))}); flush it first"
             )
         names = None if attribute_names is None else set(attribute_names)
         refresh_state(self, state, names, with_for_update)

@@ -215,9 +215,10 @@ class AttributeEvents(event.Events[Any]):
         target, fn = event_key.dispatch_target, event_key._listen_fn
         if active_history:
             target._request_active_history()
-        event_key = event_key.with_wrapper(
-            _adapted_listener(fn, event_key.identifier, raw, retval, include_key)
-        )
+        identifier = event_key.identifier
+        as_called = raw and (retval or identifier not in _WITH_VALUE) and (include_key or identifier not in _KEYED)
+        if not as_called:
+            event_key = event_key.with_wrapper(_adapted_listener(fn, identifier, raw, retval, include_key))
         event_key.base_listen(propagate=propagate, **kw)
         target._note_listeners()
         if propagate:
@@ -259,6 +260,7 @@ class AttributeEvents(event.Events[Any]):
         """``flag_modified()`` was called."""
 
 
+_KEYED = frozenset({"append", "append_wo_mutation", "remove", "bulk_replace"})
 _WITH_VALUE = frozenset({"append", "append_wo_mutation", "set", "init_scalar"})
 
 

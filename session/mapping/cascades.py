@@ -236,9 +236,9 @@ def track_cascades(attribute: Any, prop: Any) -> None:
             out_of_session(session, previous, outside=False)
         return value
 
-    event.listen(attribute, "append", on_append, raw=True, retval=True)
-    event.listen(attribute, "append_wo_mutation", on_append, raw=True, retval=True)
-    event.listen(attribute, "remove", on_remove, raw=True, retval=True)
+    event.listen(attribute, "append", on_append, raw=True, retval=True, include_key=True)
+    event.listen(attribute, "append_wo_mutation", on_append, raw=True, retval=True, include_key=True)
+    event.listen(attribute, "remove", on_remove, raw=True, retval=True, include_key=True)
     event.listen(attribute, "set", on_set, raw=True, retval=True)
 
 

@@ -108,6 +108,7 @@ class RelationshipComparator(PropComparator):
         return propagate(condition, self._parententity)
 
     def _parts(self, target: Any, alias_secondary: bool = True) -> Any:
+        self.prop.parent.ensure_configured()
         return self.prop.joins_for(
             self._parententity,
             target,

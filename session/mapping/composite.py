@@ -313,9 +313,10 @@ class CompositeProperty(MapperProperty):
 
         def compare_columns(self, op: Any, other: Any) -> list[Any]:
             """Compare column by column with a value, or with another composite attribute."""
+            mine = self.expressions
             theirs = getattr(getattr(other, "comparator", other), "expressions", None)
             values = self.prop.values_of(other) if theirs is None else theirs
-            return [op(mine, value) for mine, value in zip(self.expressions, values, strict=True)]
+            return [op(column, value) for column, value in zip(mine, values, strict=True)]
 
         def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
             if len(other) == 1 and op in _COMPARISONS:
