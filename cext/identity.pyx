@@ -91,7 +91,7 @@ cdef class IdentityMap:
         if found is NULL:
             return None
         state = <InstanceState?><object>found
-        if state is None or state.expired:
+        if state.expired:
             return None
         obj = live_object(state)
         return obj if type(obj) is class_ else None

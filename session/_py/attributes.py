@@ -428,7 +428,7 @@ class ScalarAttribute(AttributeImpl):
 
     def history_of(self, state: Any, dict_: dict[str, Any], current: Any, passive: int) -> History:
         committed = state.committed
-        original = _UNTOUCHED if committed is None else committed.get(self.key, _UNTOUCHED)
+        original: Any = _UNTOUCHED if committed is None else committed.get(self.key, _UNTOUCHED)
         if original is _UNTOUCHED:
             return HISTORY_BLANK if current is NO_VALUE else History((), [current], ())
         if original is NO_VALUE or original is PASSIVE_NO_RESULT:
@@ -484,14 +484,7 @@ class ObjectAttribute(AttributeImpl):
         return value
 
     def state_of(self, value: Any) -> Any:
-        try:
-            return value.__dict__[INSTANCE_STATE]
-        except (AttributeError, KeyError):
-            raise UnmappedInstanceError(
-                value,
-                f"{type(value).__name__!r} object can't be a value of "
-                f"{self.class_.__name__}.{self.key}: it is not a mapped instance.",
-            ) from None
+        return related_state(self, value)
 
     def append(
         self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
@@ -540,7 +533,7 @@ class ObjectAttribute(AttributeImpl):
             if current is PASSIVE_NO_RESULT:
                 return HISTORY_BLANK
             committed = state.committed
-        original = _UNTOUCHED if committed is None else committed.get(key, _UNTOUCHED)
+        original: Any = _UNTOUCHED if committed is None else committed.get(key, _UNTOUCHED)
         if original is _UNTOUCHED:
             return HISTORY_BLANK if current is NO_VALUE else History((), [current], ())
         if passive & DEFERRED_HISTORY_LOAD and original is PASSIVE_NO_RESULT:
@@ -717,7 +710,8 @@ class CollectionAttribute(AttributeImpl):
         if self.send_modified:
             state.modified_event(dict_, self.key, NO_VALUE, self.copy)
 
-    state_of = ObjectAttribute.state_of
+    def state_of(self, value: Any) -> Any:
+        return related_state(self, value)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -855,7 +849,7 @@ class CollectionAttribute(AttributeImpl):
             return HISTORY_BLANK
         adapter = current._sa_adapter
         committed = state.committed
-        original = _UNTOUCHED if committed is None else committed.get(self.key, _UNTOUCHED)
+        original: Any = _UNTOUCHED if committed is None else committed.get(self.key, _UNTOUCHED)
         if original is _UNTOUCHED:
             return History((), list(adapter), ())
         if original is NO_VALUE or original is None:
@@ -878,11 +872,23 @@ class CollectionAttribute(AttributeImpl):
         items = list(dict_[key]._sa_adapter)
         committed = state.committed
         if committed is not None and key in committed:
-            original = committed[key]
+            original: Any = committed[key]
             if original is not NO_VALUE and original is not None:
                 after = {id(item) for item in items}
                 items += [item for item in original if id(item) not in after]
         return [(None if o is None else o.__dict__[INSTANCE_STATE], o) for o in items]
+
+
+def related_state(attribute: Any, value: Any) -> Any:
+    """Give the state of an object that is to be a value of an attribute."""
+    try:
+        return value.__dict__[INSTANCE_STATE]
+    except (AttributeError, KeyError):
+        raise UnmappedInstanceError(
+            value,
+            f"{type(value).__name__!r} object can't be a value of "
+            f"{attribute.class_.__name__}.{attribute.key}: it is not a mapped instance.",
+        ) from None
 
 
 def is_object(value: Any) -> bool:

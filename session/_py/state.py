@@ -13,7 +13,7 @@ Next on the way: ``_py/identity.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import ref
 
 from session.constants import (
@@ -32,6 +32,11 @@ __all__ = [
     "forget",
     "merge_expired",
 ]
+
+# The class below has a property called "dict", so its annotations go by these names.
+Values: TypeAlias = dict[str, Any]
+AnyValues: TypeAlias = dict[Any, Any]
+Shelf: TypeAlias = "dict[Any, InstanceState]"
 
 
 def _collected(state: InstanceState) -> None:
@@ -81,13 +86,13 @@ class InstanceState(ref[Any]):
         return ref.__new__(cls, obj, _collected)
 
     def __init__(self, obj: Any, manager: Any) -> None:
-        ref.__init__(self, obj, _collected)
+        ref.__init__(self, obj, _collected)  # type: ignore[call-arg]
         self.manager = manager
         self.ident: Any = None
         self.identity_token: Any = None
         self.home: Any = None
-        self.shelf: dict[Any, InstanceState] | None = None
-        self.committed: dict[str, Any] | None = None
+        self.shelf: Shelf | None = None
+        self.committed: Values | None = None
         self.expired_keys: Any = None
         self.expired = False
         self.modified = False
@@ -97,7 +102,7 @@ class InstanceState(ref[Any]):
         self.load_options: Any = None
         self.load_path: Any = None
         self.run_id = 0
-        self.extras: dict[str, Any] | None = None
+        self.extras: Values | None = None
 
     __hash__ = object.__hash__
 
@@ -135,7 +140,7 @@ class InstanceState(ref[Any]):
         return self.manager.mapper
 
     @property
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Values:
         """The object's ``__dict__``; an empty dictionary once the object is gone."""
         obj = self()
         return {} if obj is None else obj.__dict__
@@ -240,28 +245,28 @@ class InstanceState(ref[Any]):
         return None if extras is None else extras.get(name)
 
     @property
-    def info(self) -> dict[Any, Any]:
+    def info(self) -> AnyValues:
         return self.extra("info", dict)  # type: ignore[no-any-return]
 
     @property
-    def parents(self) -> dict[Any, Any]:
+    def parents(self) -> AnyValues:
         """Per tracked relationship: the parent's state, or ``False`` after removal."""
         return self.extra("parents", dict)  # type: ignore[no-any-return]
 
     @property
-    def callables(self) -> dict[str, Any]:
+    def callables(self) -> Values:
         """Loaders that only this object has, by attribute key."""
         return self.extra("callables", dict)  # type: ignore[no-any-return]
 
     @property
-    def pending_mutations(self) -> dict[str, Any]:
+    def pending_mutations(self) -> Values:
         """Changes queued for collections that are not loaded, by attribute key."""
         return self.extra("pending", dict)  # type: ignore[no-any-return]
 
     # -- attributes --------------------------------------------------------------------------
 
     @property
-    def committed_state(self) -> dict[str, Any]:
+    def committed_state(self) -> Values:
         """Values as of the last flush or load, for the attributes that changed since."""
         committed = self.committed
         return {} if committed is None else committed
@@ -304,7 +309,7 @@ class InstanceState(ref[Any]):
     # -- changes -----------------------------------------------------------------------------
 
     def modified_event(
-        self, dict_: dict[str, Any], key: str, previous: Any, copier: Any = None
+        self, dict_: Values, key: str, previous: Any, copier: Any = None
     ) -> None:
         """Note that an attribute is about to change; its old value is kept, once.
 
@@ -354,7 +359,7 @@ class InstanceState(ref[Any]):
         if home is not None:
             home.modified.pop(self, None)
 
-    def commit(self, dict_: dict[str, Any], keys: Iterable[str]) -> None:
+    def commit(self, dict_: Values, keys: Iterable[str]) -> None:
         """Forget the history of some attributes: their present values are the committed ones."""
         committed = self.committed
         if committed:
@@ -367,7 +372,7 @@ class InstanceState(ref[Any]):
                     queued.pop(key, None)
         self.unexpire([key for key in keys if key in dict_])
 
-    def commit_all(self, dict_: dict[str, Any]) -> None:
+    def commit_all(self, dict_: Values) -> None:
         """Forget the history of all attributes; the object is unmodified from here on."""
         self.committed = None
         extras = self.extras
@@ -387,7 +392,7 @@ class InstanceState(ref[Any]):
         left = expired.difference(keys)
         self.expired_keys = left or None
 
-    def expire(self, dict_: dict[str, Any]) -> None:
+    def expire(self, dict_: Values) -> None:
         """Forget values and changes of all mapped attributes; the next read loads the row."""
         manager = self.manager
         self.committed = None
@@ -416,7 +421,7 @@ class InstanceState(ref[Any]):
             manager.dispatch.expire(self, None)
 
     def expire_attributes(
-        self, dict_: dict[str, Any], keys: Iterable[str], no_loader: bool = False
+        self, dict_: Values, keys: Iterable[str], no_loader: bool = False
     ) -> None:
         """Forget values and changes of some attributes.
 

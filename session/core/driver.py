@@ -304,15 +304,14 @@ class Driver:
     ) -> Any:
         """Run a plan with Core's events, logging and error handling."""
         connection = self.connection
-        statement = plan.statement
+        statement: Any = plan.statement
         merged = connection._execution_options.merge_with(options)
         listened = connection._has_events or connection.engine._has_events
         multi: Any = ()
         single: Any = {}
         if listened:
-            statement, parameters, multi, single = connection._invoke_before_exec_event(
-                statement, parameters, merged
-            )
+            statement, distilled, multi, single = connection._invoke_before_exec_event(statement, parameters, merged)
+            parameters = list(distilled)  # type: ignore[arg-type]
             if statement is not plan.statement:
                 return connection._execute_clauseelement(statement, parameters, merged)
         result = connection._execute_context(

@@ -20,32 +20,34 @@ class AttributeState:
 
     __slots__ = ("key", "state")
 
-    def __init__(self, state: Any, key: str) -> None:
-        self.state = state
+    def __init__(self, of: Any, key: str) -> None:
         self.key = key
+        self.state = of
 
-    @property
-    def loaded_value(self) -> Any:
-        """The value in the object, or ``NO_VALUE``; nothing is loaded."""
-        return self.state.dict.get(self.key, NO_VALUE)
+    def _changes(self, passive: int) -> History:
+        changes: History = self.state.get_history(self.key, passive)
+        return changes
 
-    @property
-    def value(self) -> Any:
-        """The value as reading the attribute gives it, loaded if need be."""
-        return self.state.manager[self.key].__get__(self.state.obj(), self.state.class_)
+    def load_history(self) -> History:
+        """What changed since the last flush; a value that is not there is loaded."""
+        return self._changes(PASSIVE_OFF ^ INIT_OK)
 
     @property
     def history(self) -> History:
         """What changed since the last flush, as far as it can be told without loading."""
-        return self.state.get_history(  # type: ignore[no-any-return]
-            self.key, PASSIVE_NO_INITIALIZE
-        )
+        return self._changes(PASSIVE_NO_INITIALIZE)
 
-    def load_history(self) -> History:
-        """What changed since the last flush; a value that is not there is loaded."""
-        return self.state.get_history(  # type: ignore[no-any-return]
-            self.key, PASSIVE_OFF ^ INIT_OK
-        )
+    @property
+    def value(self) -> Any:
+        """The value as reading the attribute gives it, loaded if need be."""
+        state = self.state
+        return state.manager[self.key].__get__(state(), state.class_)
+
+    @property
+    def loaded_value(self) -> Any:
+        """The value in the object, or ``NO_VALUE``; nothing is loaded."""
+        values = self.state.dict
+        return values[self.key] if self.key in values else NO_VALUE
 
 
 class AttributeStates(Mapping[str, AttributeState]):

@@ -29,7 +29,7 @@ class InstrumentationEvents(event.Events[Any]):
         return _Target(target) if isinstance(target, type) else None
 
     @classmethod
-    def _listen(  # type: ignore[override]
+    def _listen(
         cls, event_key: Any, propagate: bool = True, **keywords: Any
     ) -> None:
         fn = event_key._listen_fn
@@ -44,7 +44,7 @@ class InstrumentationEvents(event.Events[Any]):
             return None
 
         def forget(_: Any) -> None:
-            key = EventKey(None, event_key.identifier, if_wanted, INSTRUMENTATION)
+            key: Any = EventKey(INSTRUMENTATION, event_key.identifier, if_wanted, INSTRUMENTATION)
             getattr(INSTRUMENTATION.dispatch, event_key.identifier).remove(key)
 
         target.class_ = ref(event_key.target, forget)

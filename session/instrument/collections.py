@@ -133,7 +133,7 @@ def prepare_factory(cls: type[Any], key: str, wanted: Any) -> tuple[Callable[[],
     if wanted is None:
         wanted = list
     factory = prepare_instrumentation(wanted, f"{cls.__name__}.{key}")
-    sample = factory if isinstance(factory, type) else type(factory())
+    sample: Any = factory if isinstance(factory, type) else type(factory())
     return factory, sample._session_kind is LIST
 
 
@@ -261,7 +261,7 @@ class CollectionAdapter:
     def __init__(self, impl: Any, owner_state: Any, data: Any) -> None:
         self.impl = impl
         self.owner_state = owner_state
-        self._data = ref(data)
+        self._data: Callable[[], Any] = ref(data)
         self.invalidated = False
         self.empty = False
 
@@ -500,9 +500,8 @@ def adapt_collection(impl: Any, state: Any, data: Any) -> CollectionAdapter:
 def collection_iterator(value: Any) -> Iterable[Any]:
     """Give the objects of a collection of any prepared class."""
     roles = getattr(type(value), "_session_roles", None)
-    if roles is not None:
-        return getattr(value, roles["iterator"])()  # type: ignore[no-any-return]
-    return iter(value)
+    items: Iterable[Any] = iter(value) if roles is None else getattr(value, roles["iterator"])()
+    return items
 
 
 def _is_kind(value: Any, kind: Any) -> bool:

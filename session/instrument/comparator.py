@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import GenericAlias
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.sql.operators import ColumnOperators, OperatorType
 
@@ -70,15 +70,15 @@ class PropComparator(ColumnOperators):
 
     def any(self, criterion: Any = None, **kwargs: Any) -> Any:
         """EXISTS over a related collection; ``criterion`` limits the related rows."""
-        return self.operate(_any_op, criterion, **kwargs)
+        return self.operate(cast(OperatorType, _any_op), criterion, **kwargs)
 
     def has(self, criterion: Any = None, **kwargs: Any) -> Any:
         """EXISTS over a related object; ``criterion`` limits the related rows."""
-        return self.operate(_has_op, criterion, **kwargs)
+        return self.operate(cast(OperatorType, _has_op), criterion, **kwargs)
 
     def of_type(self, class_: Any) -> Any:
         """The same relationship, towards a subclass or alias of its target."""
-        return self.operate(_of_type_op, class_)
+        return self.operate(cast(OperatorType, _of_type_op), class_)
 
     def and_(self, *criteria: Any) -> Any:
         """The same relationship, with criteria added to its ON clause."""

@@ -51,7 +51,7 @@ class InstanceEvents(event.Events[Any]):
         return _Hold.of(target)
 
     @classmethod
-    def _listen(  # type: ignore[override]
+    def _listen(
         cls, event_key: Any, raw: bool = False, propagate: bool = False, restore_load_context: bool = False, **kw: Any
     ) -> None:
         target, fn = event_key.dispatch_target, event_key._listen_fn
@@ -109,7 +109,8 @@ def _with_instance(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _descendants(manager: Any) -> list[Any]:
-    found, todo = [], list(manager.subclass_managers())
+    found: list[Any] = []
+    todo: list[Any] = list(manager.subclass_managers())
     while todo:
         one = todo.pop()
         found.append(one)
@@ -139,7 +140,7 @@ class _Hold:
         event_key.base_listen(propagate=propagate, **kw)
         target = event_key.target
         if propagate and isinstance(target, type):
-            todo = list(target.__subclasses__())
+            todo: list[Any] = list(target.__subclasses__())
             while todo:
                 sub = todo.pop()
                 todo.extend(sub.__subclasses__())
@@ -202,7 +203,7 @@ class AttributeEvents(event.Events[Any]):
         return None
 
     @classmethod
-    def _listen(  # type: ignore[override]
+    def _listen(
         cls,
         event_key: Any,
         active_history: bool = False,

@@ -67,7 +67,7 @@ class ClassManager(dict[str, Any]):
             self.dispatch._update(base_manager.dispatch)
         self.note_listeners()
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -144,7 +144,8 @@ class ClassManager(dict[str, Any]):
 
     def new_instance(self, state: Any = None) -> Any:
         """Give a new instance with a state; its ``__init__`` is not run."""
-        obj = self.class_.__new__(self.class_)
+        class_: Any = self.class_
+        obj = class_.__new__(class_)
         obj.__dict__[INSTANCE_STATE] = InstanceState(obj, self) if state is None else state
         return obj
 
@@ -192,7 +193,7 @@ class ClassManager(dict[str, Any]):
             if self.original_init is None:
                 del cls.__init__
             else:
-                cls.__init__ = self.original_init  # type: ignore[misc]
+                cls.__init__ = self.original_init
         if cls.__dict__.get(CLASS_MANAGER) is self:
             delattr(cls, CLASS_MANAGER)
         self.mapper = None
@@ -221,7 +222,7 @@ def install_init(manager: ClassManager) -> None:
     cls = manager.class_
     own = cls.__dict__.get("__init__")
     manager.original_init = own
-    original = cls.__init__  # type: ignore[misc]
+    original: Any = cls.__init__
     while getattr(original, "_session_init", False):
         original = original._session_wraps
 
@@ -230,7 +231,7 @@ def install_init(manager: ClassManager) -> None:
     __init__._session_wraps = original
     __init__.__doc__ = original.__doc__
     __init__.__wrapped__ = original
-    cls.__init__ = __init__  # type: ignore[misc]
+    cls.__init__ = __init__
 
 
 def _unmapped_subclass(cls: type[Any], manager: ClassManager) -> ClassManager:

@@ -257,7 +257,9 @@ class World:
             impl = self.attributes.ObjectAttribute(cls, key, manager, dispatch, **options)
         else:
             factory, duplicates = prepare_factory(cls, key, options.pop("collection_class", list))
-            impl = self.attributes.CollectionAttribute(cls, key, manager, dispatch, factory, adapt_collection, **options)
+            impl = self.attributes.CollectionAttribute(
+                cls, key, manager, dispatch, factory, adapt_collection, **options
+            )
             impl.duplicates = duplicates
         descriptor.impl = impl
         manager[key] = descriptor
@@ -382,7 +384,9 @@ def picture(state: Any) -> dict[str, Any]:
         "extras": None
         if extras is None
         else {str(tokens.get(name, name)): show(value) for name, value in extras.items() if not isinstance(name, int)}
-        | {f"parent by {tokens.get(name, '?')}": show(value) for name, value in extras.items() if isinstance(name, int)},
+        | {
+            f"parent by {tokens.get(name, '?')}": show(value) for name, value in extras.items() if isinstance(name, int)
+        },
         "life": [
             name
             for name in ("transient", "pending", "persistent", "deleted", "detached", "was_deleted", "has_identity")

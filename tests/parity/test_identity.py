@@ -208,6 +208,7 @@ def test_a_map_that_was_not_initialised_is_no_crash(world: World) -> None:
         lambda: home.shelf(int),
         lambda: home.lookup(int, 1),
         lambda: home.get((int, (1,))),
+        lambda: home.present(int, 1),
         lambda: len(home),
         home.values,
         home.clear,
@@ -215,6 +216,38 @@ def test_a_map_that_was_not_initialised_is_no_crash(world: World) -> None:
     ):
         with pytest.raises((TypeError, AttributeError)):
             function()
+
+
+def test_present_answers_for_remembered_classes_only(world: World, cls: Any) -> None:
+    class Sub(cls):  # type: ignore[valid-type, misc]
+        pass
+
+    obj, text, sub = filed(world, cls, 1), filed(world, cls, "1"), world.make(cls)
+    assert world.home.present(cls, 1) is None
+    world.home.remember(cls, cls)
+    assert world.home.present(cls, 1) is obj
+    assert world.home.present(cls, "1") is text
+    for ident in (2, 1.0, True, (1,), None, [], {}):
+        assert world.home.present(cls, ident) is None
+    for stranger in (Sub, object, None, 5):
+        assert world.home.present(stranger, 1) is None
+    sub.__class__ = Sub
+    world.file(sub, 2)
+    assert world.home.present(cls, 2) is None
+    state_of(obj).expire(obj.__dict__)
+    assert world.home.present(cls, 1) is None
+    with pytest.raises(TypeError):
+        world.home.present([], 1)
+    world.home.clear()
+    assert world.home.present(cls, "1") is None
+
+
+@pytest.mark.parametrize("stranger", [1, "text", object()])
+def test_present_refuses_a_stranger_on_the_shelf(world: World, cls: Any, stranger: Any) -> None:
+    world.home.remember(cls, cls)
+    world.home.shelf(cls)[1] = stranger
+    with pytest.raises((TypeError, AttributeError)):
+        world.home.present(cls, 1)
 
 
 class Key:
@@ -301,6 +334,26 @@ def test_a_key_that_meddles_is_no_crash(world: World, cls: Any, method: str, med
     world.home.clear()
 
 
+def test_present_beside_keys_that_meddle_is_no_crash(world: World, cls: Any) -> None:
+    class Number(Key):
+        def __hash__(self) -> int:
+            return hash(self.number)
+
+    plan: dict[str, Any] = {}
+    world.home.remember(cls, cls)
+    objects = [filed(world, cls, Number(number, plan)) for number in range(5)]
+
+    def meddle() -> None:
+        plan.clear()
+        world.home.clear()
+        objects.clear()
+        collect()
+
+    plan["on eq"] = meddle
+    assert world.home.present(cls, 3) is None
+    assert objects == []
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_random_programs_come_out_alike(worlds: tuple[World, World], seed: int) -> None:
     runs = [program(world, random.Random(seed)) for world in worlds]
@@ -360,7 +413,13 @@ def program(world: World, chance: random.Random) -> Any:
             gives,
             [picture(each) for each in states],
             [
-                (len(each), bool(each), show(each.values()), [show(k[1:]) for k in each.keys()], show(list(each.modified)))  # noqa: SIM118
+                (
+                    len(each),
+                    bool(each),
+                    show(each.values()),
+                    [show(k[1:]) for k in each],
+                    show(list(each.modified)),
+                )
                 for each in homes
             ],
             [INSTANCE_STATE in obj.__dict__ for obj in objects],

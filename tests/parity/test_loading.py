@@ -532,7 +532,9 @@ def program(world: World, chance: random.Random) -> Any:
     world.manager(cls).row = {"id": 0, "name": "expired", "note": "expired"}
     processors = [None, None, chance.choice([None, str])]
     if chance.random() < 0.4:
-        world.manager(cls).dispatch.refresh.append(lambda state, context, keys: world.note("refresh", state.ident, keys))
+        world.manager(cls).dispatch.refresh.append(
+            lambda state, context, keys: world.note("refresh", state.ident, keys)
+        )
     if chance.random() < 0.4:
         world.manager(cls).dispatch.load.append(lambda state, context: world.note("load", state.ident))
     child = world.loader(cls, COLUMNS)
@@ -553,7 +555,7 @@ def program(world: World, chance: random.Random) -> Any:
             loader.callables = [("note", lambda state, passive: "by the object")]
         if chance.random() < 0.2:
             loader.reset_keys = ["other", "parts"]
-        loader.bind(processors + [None, None])
+        loader.bind([*processors, None, None])
         context = Context(world.home, run_id=run_id, plain=chance.random() < 0.5)
         context.populate_existing = chance.random() < 0.15
         context.carried_options = chance.choice([None, ("option", run_id)])
@@ -563,7 +565,13 @@ def program(world: World, chance: random.Random) -> Any:
             context.only_keys = chance.choice([None, ["name"]])
         size = chance.choice([1, 3, 12, 250])
         rows = [
-            (chance.choice([None, 1, 2, 3, 4, 5]), f"n{chance.randrange(3)}", chance.randrange(3), chance.choice([None, 1, 6]), "c")
+            (
+                chance.choice([None, 1, 2, 3, 4, 5]),
+                f"n{chance.randrange(3)}",
+                chance.randrange(3),
+                chance.choice([None, 1, 6]),
+                "c",
+            )
             for _ in range(size)
         ]
         rows.sort(key=lambda row: (row[0] is None, row[0]) if nested else 0)

@@ -74,7 +74,12 @@ def test_a_fresh_state_knows_nothing(world: World, thing: Any) -> None:
     assert state.dict is thing.__dict__
     assert (state.session, state.session_id, state.async_session) == (None, None, None)
     assert (state.key, state.identity_key, state.identity, state.has_identity) == (None, None, None, False)
-    assert (state.is_instance, state.is_mapper, state.is_selectable, state.is_aliased_class) == (True, False, False, False)
+    assert (state.is_instance, state.is_mapper, state.is_selectable, state.is_aliased_class) == (
+        True,
+        False,
+        False,
+        False,
+    )
 
 
 def test_the_manager_is_no_callback(world: World) -> None:
@@ -141,9 +146,9 @@ def test_states_are_equal_only_to_themselves(world: World) -> None:
     manager = world.manager(type(thing))
     first, second = world.state.InstanceState(thing, manager), world.state.InstanceState(thing, manager)
     assert first == first
-    assert not first != first
+    assert not first != first  # noqa: SIM202
     assert first != second
-    assert not first == second
+    assert not first == second  # noqa: SIM201
     assert first != thing
     assert {first: 1, second: 2}[second] == 2
     assert hash(first) == hash(first)
@@ -830,9 +835,7 @@ def test_references_are_given_back(world: World, thing: Any) -> None:
 def test_both_show_the_same_names(worlds: tuple[World, World]) -> None:
     compiled, pure = worlds
     assert compiled.state.__all__ == pure.state.__all__
-    names = [
-        {name for name in dir(each.state.InstanceState) if not name.startswith("_")} for each in worlds
-    ]
+    names = [{name for name in dir(each.state.InstanceState) if not name.startswith("_")} for each in worlds]
     assert names[0] == names[1]
 
 

@@ -1,5 +1,7 @@
 """What ``Mapped[...]`` says: SQL types, nullability, relationship targets; dataclasses; composites; names in strings."""
 
+# ruff: noqa: UP045
+
 import dataclasses
 import decimal
 import enum

@@ -30,7 +30,6 @@ from session import (
     add_mapped_attribute,
     as_declarative,
     class_mapper,
-    clear_mappers,
     column_property,
     configure_mappers,
     declarative_base,
@@ -223,7 +222,9 @@ def test_older_ways_to_make_a_base() -> None:
 
     reg = registry()
     for parent, args in ((Base, {}), (Other, {}), (reg.generate_base(), {})):
-        cls = type(parent)("User", (parent,), {"__tablename__": "user", "id": Column(Integer, primary_key=True), **args})
+        cls = type(parent)(
+            "User", (parent,), {"__tablename__": "user", "id": Column(Integer, primary_key=True), **args}
+        )
         assert cls(id=1).id == 1
     assert cls.registry is reg
 
@@ -249,7 +250,7 @@ def test_a_registry_decorates_and_maps_imperatively() -> None:
     assert reg.mappers == {mapper, inspect(User)}
 
 
-def test_clear_mappers_makes_classes_plain_and_mappable_again() -> None:
+def test_disposing_of_a_registry_makes_classes_plain_and_mappable_again() -> None:
     reg = registry()
     table = Table("plain", reg.metadata, Column("id", Integer, primary_key=True))
 
@@ -257,7 +258,7 @@ def test_clear_mappers_makes_classes_plain_and_mappable_again() -> None:
         pass
 
     reg.map_imperatively(Plain, table)
-    clear_mappers()
+    reg.dispose()
     assert not hasattr(Plain, "id")
     assert not hasattr(Plain, "__mapper__")
     reg.map_imperatively(Plain, table)

@@ -1,5 +1,7 @@
 """Runs with a collection of garbage at every allocation: whatever is held only by luck dies at once."""
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import gc

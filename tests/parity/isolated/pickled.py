@@ -1,5 +1,7 @@
 """Pickles objects of all kinds (``write FILE``), or reads them and shows that they work (``read FILE``)."""
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import pickle
@@ -14,18 +16,24 @@ from tests.parity.isolated.models import Parcel, Person, database, populate
 
 
 def write(path: Path) -> None:
-    session = Session(database())
+    session = Session(database(), autoflush=False)
     populate(session)
-    people = session.scalars(
-        select(Person).order_by(Person.id).options(selectinload(Person.letters), joinedload(Person.circles))
-    ).unique().all()
+    people = (
+        session.scalars(
+            select(Person).order_by(Person.id).options(selectinload(Person.letters), joinedload(Person.circles))
+        )
+        .unique()
+        .all()
+    )
     people[1].name = "changed"
     people[1].letters.append(Parcel(id=50, text="pending"))
     session.expire(people[2])
     lazy = session.scalars(select(Parcel).options(lazyload(Parcel.person)).order_by(Parcel.id)).all()
     transient = Person(name="transient", letters=[Parcel(text="its own")])
     kinds = {"people": people, "lazy": lazy, "transient": transient, "state": inspect(people[0]), "class": Person}
-    path.write_bytes(pickle.dumps([pickle.dumps(kinds, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]))
+    path.write_bytes(
+        pickle.dumps([pickle.dumps(kinds, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)])
+    )
     print(implementation())
 
 

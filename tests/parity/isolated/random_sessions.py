@@ -3,6 +3,8 @@
 Arguments: the seeds.
 """
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import gc
@@ -61,7 +63,11 @@ def plain(text: str) -> str:
 
 def picture(obj: Any) -> str:
     state = inspect(obj)
-    words = [w for w in ("transient", "pending", "persistent", "deleted", "detached", "modified", "expired") if getattr(state, w)]
+    words = [
+        w
+        for w in ("transient", "pending", "persistent", "deleted", "detached", "modified", "expired")
+        if getattr(state, w)
+    ]
     values = {key: value for key, value in obj.__dict__.items() if not key.startswith("_")}
     history = {key: tuple(state.attrs[key].history) for key in sorted(values)}
     return plain(f"{obj!r} {words} {values} {history} {sorted(state.unloaded)} {sorted(state.expired_attributes)}")
@@ -73,7 +79,13 @@ def load(session: Any, chance: random.Random, held: list[Any], obj: Any, fresh: 
     if cls is Person:
         statement = statement.options(
             *chance.sample(
-                [selectinload(Person.letters), joinedload(Person.circles), joinedload(Person.boss), selectinload(Person.staff)], 2
+                [
+                    selectinload(Person.letters),
+                    joinedload(Person.circles),
+                    joinedload(Person.boss),
+                    selectinload(Person.staff),
+                ],
+                2,
             )
         )
     if chance.random() < 0.2:
