@@ -6,11 +6,8 @@ The public names, and nothing else.
 from __future__ import annotations
 
 from session import exc as exc
-from session import load as _load
-from session._accel import attributes as _attributes
-from session._accel import identity as _identity
 from session._accel import implementation as implementation
-from session._accel import state as _state
+from session.attributes import AttributeEventToken as AttributeEventToken
 from session.constants import MANYTOMANY as MANYTOMANY
 from session.constants import MANYTOONE as MANYTOONE
 from session.constants import NO_VALUE as NO_VALUE
@@ -26,8 +23,9 @@ from session.execute_state import UserDefinedOption as UserDefinedOption
 from session.factory import QueryPropertyDescriptor as QueryPropertyDescriptor
 from session.factory import scoped_session as scoped_session
 from session.factory import sessionmaker as sessionmaker
-from session.flush import unitofwork as _unitofwork
+from session.flush.unitofwork import UOWTransaction as UOWTransaction
 from session.history import History as History
+from session.identity import IdentityMap as IdentityMap
 from session.instrument.attribute_state import AttributeState as AttributeState
 from session.instrument.attributes import InstrumentedAttribute as InstrumentedAttribute
 from session.instrument.attributes import QueryableAttribute as QueryableAttribute
@@ -44,7 +42,7 @@ from session.instrument.keyed import column_mapped_collection as column_mapped_c
 from session.instrument.keyed import keyfunc_mapping as keyfunc_mapping
 from session.instrument.keyed import mapped_collection as mapped_collection
 from session.instrument.manager import ClassManager as ClassManager
-from session.load import context as _context
+from session.load.context import QueryContext as QueryContext
 from session.load.options import Load as Load
 from session.load.options import LoaderCriteriaOption as LoaderCriteriaOption
 from session.load.options import contains_eager as contains_eager
@@ -137,13 +135,6 @@ from session.mapping.synonym import synonym_for as synonym_for
 from session.mapping.write_only import WriteOnlyCollection as WriteOnlyCollection
 from session.query import Query as Query
 from session.session import Session as Session
+from session.state import InstanceState as InstanceState
 from session.transaction import SessionTransaction as SessionTransaction
 from session.transaction import SessionTransactionOrigin as SessionTransactionOrigin
-
-QueryContext = _context.LoadContext
-UOWTransaction = _unitofwork.UnitOfWork
-IdentityMap = _identity.IdentityMap
-InstanceState = _state.InstanceState
-AttributeEventToken = _attributes.AttributeEventToken
-
-del _context, _load, _unitofwork, _identity, _state, _attributes

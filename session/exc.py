@@ -161,7 +161,7 @@ class UnmappedClassError(UnmappedError):
 
 
 #: What looking for the state of an object that has none may raise.
-NO_STATE = (AttributeError, KeyError, UnmappedInstanceError)
+NO_STATE = (AttributeError, KeyError)
 
 
 class ObjectDeletedError(_CarriesData, InvalidRequestError):

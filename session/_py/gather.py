@@ -254,9 +254,7 @@ def assign_one(states: Sequence[Any], rows: Sequence[Any], key: str, processor: 
             state().__dict__[key] = processor(row[0])
 
 
-def assign_columns(
-    states: Sequence[Any], rows: Sequence[Any], keys: Sequence[str], processors: Sequence[Any]
-) -> None:
+def assign_columns(states: Sequence[Any], rows: Sequence[Any], keys: Sequence[str], processors: Sequence[Any]) -> None:
     """Give each object the values that the database returned for it.
 
     :param keys: attribute keys, one for each value of a row.

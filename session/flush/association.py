@@ -102,9 +102,7 @@ class ManyToMany(Dependency):
         uow.pairs_written(self.prop).add((state, child))
         return True
 
-    def _collect(
-        self, uow: Any, state: Any, child: Any, rows: list[Row], operation: str, before: bool = False
-    ) -> None:
+    def _collect(self, uow: Any, state: Any, child: Any, rows: list[Row], operation: str, before: bool = False) -> None:
         self.check_class(child)
         if not uow.session._contains_state(child):
             if not child._deleted:

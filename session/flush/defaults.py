@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from session._accel import gather
+
 __all__ = ["DefaultContext", "execute_default", "is_made_by_database", "is_sentinel", "python_default"]
 
 
@@ -58,8 +60,10 @@ class DefaultContext:
 
     @property
     def current_parameters(self) -> dict[str, Any]:
-        """The values of the row so far, by column name."""
-        return dict(zip(self._names, self._row, strict=False))
+        """The values of the row so far, by column name, without SQL expressions."""
+        return {
+            name: value for name, value in zip(self._names, self._row, strict=False) if not gather.is_expression(value)
+        }
 
     def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> dict[str, Any]:
         """Give the values of the row so far, by column name.

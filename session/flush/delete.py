@@ -52,8 +52,7 @@ def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
         versioned = recipe.version_key is not None
         if versioned:
             rows = [
-                (*row, current_version(state, str(recipe.version_key)))
-                for row, state in zip(rows, states, strict=True)
+                (*row, current_version(state, str(recipe.version_key))) for row, state in zip(rows, states, strict=True)
             ]
         if run is not None and run[1] == versioned:
             run[2].extend(rows)

@@ -205,8 +205,6 @@ class Dependency:
         yield Task("delete", holder), Task("delete", referred)
 
 
-
-
 def _states(items: Iterable[Any]) -> list[Any]:
     return [gather.state_of(item) for item in items]
 
@@ -242,9 +240,7 @@ class OneToMany(Dependency):
             if switched:
                 for child in change.unchanged:
                     if child is not None:
-                        uow.register(
-                            child, list_only=self.passive_updates, operation="pk change", prop=self.prop
-                        )
+                        uow.register(child, list_only=self.passive_updates, operation="pk change", prop=self.prop)
 
     def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:
         empties = not self.cascades_delete and self.passive_deletes != "all"

@@ -226,7 +226,7 @@ def _insert_without_returning(
                 dict_[key] = values[column.key] = value
     result = connection.execute(insert(shape.table), values, execution_options=uow.execution_options)
     known = result.inserted_primary_key
-    for (column, key) in shape.missing_keys:
+    for column, key in shape.missing_keys:
         if column.key not in values and known is not None:
             dict_[key] = known[list(shape.table.primary_key).index(column)]
 

@@ -146,8 +146,8 @@ def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
 
 def _sorted(base: Any, states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """Pending states in the order of adding, persistent ones in that of their keys."""
-    pending = []
-    persistent = []
+    pending: list[Any] = []
+    persistent: list[Any] = []
     for state in states:
         (pending if state.ident is None else persistent).append(state)
     pending.sort(key=_insert_order)

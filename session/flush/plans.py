@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Connection
 
@@ -18,6 +17,9 @@ from session.core.plan import plan_for
 __all__ = ["Prepared", "key_criteria", "key_names"]
 
 _MAP = "schema_translate_map"
+
+#: A statement keeps plans for so many dialects and schema maps; the one made first goes when there are more.
+_KEPT = 16
 
 #: For each parameter its position in a row, or -1 and a fixed value.
 Places = list[tuple[int, Any]]
@@ -39,26 +41,27 @@ class Prepared:
         self.names = tuple(names)
         self.column_keys = list(column_keys)
         self.many = many
-        self._plans: WeakKeyDictionary[Any, dict[Any, tuple[Any, Places | None]]] = WeakKeyDictionary()
+        self._plans: dict[Any, tuple[Any, Places | None]] = {}
 
     def plan(self, uow: Any, connection: Connection) -> tuple[Any, Places | None]:
         """Give the compiled statement, and where its parameters are in a row (``None``: they are the row)."""
-        dialect = connection.dialect
-        plans = self._plans.get(dialect)
-        if plans is None:
-            plans = self._plans[dialect] = {}
-        translated = uow.execution_options.get(_MAP) or connection.get_execution_options().get(_MAP)
-        key = tuple(translated.items()) if translated else None
-        found = plans.get(key)
+        key = (
+            connection.dialect,
+            _frozen(uow.execution_options.get(_MAP) or connection.get_execution_options().get(_MAP)),
+        )
+        found = self._plans.get(key)
         if found is None:
             plan = plan_for(
                 self.statement,
-                dialect,
+                connection.dialect,
                 column_keys=self.column_keys,
                 many=self.many,
-                schema_translate_map=translated,
+                schema_translate_map=dict(key[1]) if key[1] else None,
             )
-            found = plans[key] = (plan, _places_in(plan, self.names))
+            found = plan, _places_in(plan, self.names)
+            while len(self._plans) >= _KEPT:
+                self._plans.pop(next(iter(self._plans)), None)
+            self._plans[key] = found
         return found
 
     def arrange(self, uow: Any, connection: Connection, rows: list[Any]) -> tuple[Any, list[Any]]:
@@ -66,9 +69,7 @@ class Prepared:
         plan, places = self.plan(uow, connection)
         if places is None:
             return plan, rows
-        return plan, [
-            tuple([row[position] if position >= 0 else value for position, value in places]) for row in rows
-        ]
+        return plan, [tuple([row[position] if position >= 0 else value for position, value in places]) for row in rows]
 
 
 def _places_in(plan: Any, names: tuple[str, ...]) -> Places | None:

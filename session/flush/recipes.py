@@ -10,7 +10,6 @@ Next on the way: ``insert.py``, ``update.py``, ``delete.py``, which make stateme
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy.types import TypeEngine
 
@@ -31,7 +30,8 @@ class MapperRecipe:
     def __init__(self, mapper: Any) -> None:
         self.mapper = mapper
         self.base = mapper.base_mapper
-        self.property_count = len(mapper.props)
+        #: made anew by the mapper when its properties change
+        self.made_of = mapper.columns_of_table
         self.tables: tuple[Any, ...] = tuple(table for table in mapper.sorted_tables if mapper.pk_of_table.get(table))
         self._table_recipes: dict[Any, TableRecipe] = {}
         #: INSERT shapes of all mappers of a hierarchy, kept by its base
@@ -54,15 +54,12 @@ class MapperRecipe:
         return found
 
 
-_recipes: WeakKeyDictionary[Any, MapperRecipe] = WeakKeyDictionary()
-
-
 def recipe_of(mapper: Any) -> MapperRecipe:
-    """Give the recipe of a mapper, made when it is asked for first."""
-    found = _recipes.get(mapper)
-    if found is None or found.property_count != len(mapper.props):
-        found = _recipes[mapper] = MapperRecipe(mapper)
-    return found
+    """Give the recipe of a mapper, made when it is asked for first; the mapper keeps it."""
+    found = mapper.__dict__.get("_flush_recipe")
+    if found is None or found.made_of is not mapper.columns_of_table:
+        found = mapper.__dict__["_flush_recipe"] = MapperRecipe(mapper)
+    return found  # type: ignore[no-any-return]
 
 
 class TableRecipe:

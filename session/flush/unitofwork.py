@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
@@ -57,6 +56,7 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
         uow.transaction = transaction
         session._warn_on_events = True
         try:
+            uow.follow_relationships()
             uow.execute()
         finally:
             session._warn_on_events = False
@@ -112,6 +112,7 @@ class UnitOfWork:
         self.cascaded: set[tuple[Any, str]] = set()
         self._work: dict[Dependency, _Work] = {}
         self._waiting: list[Any] = []
+        self._orphans: list[Any] = []
         self._children: dict[Dependency, set[Any]] = {}
         self._pairs: dict[Any, set[tuple[Any, Any]]] = {}
         self._post_updates: dict[Task, dict[Any, set[Any]]] = {}
@@ -123,7 +124,7 @@ class UnitOfWork:
     # -- gather ------------------------------------------------------------------------------
 
     def gather(self, objects: Iterable[Any] | None = None) -> None:
-        """Collect what is new, changed and deleted in the Session, and all that these drag along.
+        """Collect what is new, changed and deleted in the Session.
 
         :param objects: only these objects, where given.
         """
@@ -131,7 +132,7 @@ class UnitOfWork:
         wanted = None if objects is None else _states_of(objects)
         deleted = session._deleted
         manager = None
-        needs_parent = False
+        needs_parent = has_relationships = False
         states, waiting = self.states, self._waiting
         for state in [*session._new, *session.identity_map.modified]:
             if (deleted and state in deleted) or (wanted is not None and state not in wanted):
@@ -139,25 +140,22 @@ class UnitOfWork:
             if state.manager is not manager:
                 manager = state.manager
                 needs_parent = _may_be_orphan(manager.mapper)
+                has_relationships = bool(dependencies_of(manager.mapper).all)
             if needs_parent and orphaned(manager.mapper, state):
                 if state.ident is not None:
-                    self._delete_orphan(state)
+                    self.register(state, delete=True)
+                    self._orphans.append(state)
                     continue
                 if state.peek("orphaned"):
                     session._expunge_states([state])
                     continue
             if state not in states:
                 states[state] = SAVE
-                waiting.append(state)
+                if has_relationships or state.ident is not None:
+                    waiting.append(state)
         for state in list(deleted):
             if wanted is None or state in wanted:
                 self.register(state, delete=True)
-        self._follow_relationships()
-
-    def _delete_orphan(self, state: Any) -> None:
-        self.register(state, delete=True)
-        for _, _, reached, _ in state.manager.mapper.cascade_iterator("delete", state):
-            self.register(reached, delete=True)
 
     def register(
         self,
@@ -210,13 +208,20 @@ class UnitOfWork:
             stacklevel=2,
         )
 
-    def _follow_relationships(self) -> None:
-        """Let the changed relationships of all objects bring in others, until none is new."""
+    def follow_relationships(self) -> None:
+        """Let orphans, and the changed relationships of all objects, bring in others, until none is new.
+
+        SQL: SELECT of related objects that a delete, or a changed key, has to know.
+        """
+        for state in self._orphans:
+            for _, _, reached, _ in state.manager.mapper.cascade_iterator("delete", state):
+                self.register(reached, delete=True)
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             saves: dict[Dependency, list[Any]] = {}
             deletes: dict[Dependency, list[Any]] = {}
-            mapper = known = None
+            mapper: Any = None
+            known: Any = None
             for state in waiting:
                 if state.manager.mapper is not mapper:
                     mapper = state.manager.mapper
@@ -225,7 +230,7 @@ class UnitOfWork:
                 if status == DELETE:
                     for dependency in known.all:
                         deletes.setdefault(dependency, []).append(state)
-                elif status == SAVE and known.watched:
+                elif status == SAVE:
                     for dependency in known.concerned(state):
                         saves.setdefault(dependency, []).append(state)
             for dependency, states in deletes.items():
@@ -423,7 +428,7 @@ class Dependencies:
     """
 
     def __init__(self, mapper: Any) -> None:
-        self.property_count = len(mapper.props)
+        self.made_of = mapper.relationship_props
         self.mapper = mapper
         self.all = tuple(
             dependency_for(prop)
@@ -481,29 +486,29 @@ class Dependencies:
 
 _KINDS = {ONETOMANY: OneToMany, MANYTOONE: ManyToOne, MANYTOMANY: ManyToMany}
 
-_of_mapper: WeakKeyDictionary[Any, Dependencies] = WeakKeyDictionary()
-_of_property: WeakKeyDictionary[Any, Dependency] = WeakKeyDictionary()
-_switches: WeakKeyDictionary[Any, Dependency] = WeakKeyDictionary()
-
 
 def dependencies_of(mapper: Any) -> Dependencies:
-    """Give the dependencies of a mapper, made when asked for first."""
-    found = _of_mapper.get(mapper)
-    if found is None or found.property_count != len(mapper.props):
-        found = _of_mapper[mapper] = Dependencies(mapper)
-    return found
+    """Give the dependencies of a mapper, made when asked for first; the mapper keeps them."""
+    found = mapper.__dict__.get("_flush_dependencies")
+    if found is None or found.made_of is not mapper.relationship_props:
+        found = mapper.__dict__["_flush_dependencies"] = Dependencies(mapper)
+    return found  # type: ignore[no-any-return]
 
 
 def dependency_for(prop: Any) -> Dependency:
-    """Give the dependency of a relationship, made when asked for first."""
-    found = _of_property.get(prop)
+    """Give the dependency of a relationship, made when asked for first; the relationship keeps it."""
+    found = prop.__dict__.get("_flush_dependency")
     if found is None:
-        found = _of_property[prop] = _KINDS[prop.direction](prop)
-    return found
+        found = prop.__dict__["_flush_dependency"] = _KINDS[prop.direction](prop)
+    return found  # type: ignore[no-any-return]
 
 
 def _switch_for(prop: Any) -> Dependency:
-    found = _switches.get(prop)
+    found = prop.__dict__.get("_flush_key_switch")
     if found is None:
-        found = _switches[prop] = KeySwitch(prop)
-    return found
+        found = prop.__dict__["_flush_key_switch"] = KeySwitch(prop)
+    return found  # type: ignore[no-any-return]
+
+
+UOWTransaction = UnitOfWork
+"""The documented name."""

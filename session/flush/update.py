@@ -122,7 +122,7 @@ def update_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
         if recipe.equated:
             _carry_keys_over(recipe, members)
         if recipe.version_key is not None or recipe.keyed_by_attribute or uow.row_switches or uow.cascaded:
-            runs = [(gather.UNUSUAL, members, [])]
+            runs: list[Any] = [(gather.UNUSUAL, members, [])]
         else:
             runs = gather.gather_updates(
                 members, recipe.update_by_key, recipe.keys_of_mask, recipe.key_positions, recipe.unusual_keys
@@ -151,7 +151,7 @@ def _shape_of(recipe: TableRecipe, mask: int, sets_version: bool, checks_version
     found = recipe.update_shapes.get(key)
     if found is None:
         found = recipe.update_shapes[key] = UpdateShape(recipe, mask, sets_version, checks_version)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _carry_keys_over(recipe: TableRecipe, states: list[Any]) -> None:
@@ -352,7 +352,7 @@ def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any])
     context = DefaultContext(connection, False)
     made = []
     for row in rows:
-        extra = []
+        extra: list[Any] = []
         for _, _, is_function, default in shape.on_update:
             if is_function:
                 context.begin_named(shape.column_names, [*row[:count], *extra])

@@ -47,7 +47,7 @@ class AttributeState:
     def loaded_value(self) -> Any:
         """The value in the object, or ``NO_VALUE``; nothing is loaded."""
         values = self.state.dict
-        return values[self.key] if self.key in values else NO_VALUE
+        return values.get(self.key, NO_VALUE)
 
 
 class AttributeStates(Mapping[str, AttributeState]):

@@ -19,15 +19,19 @@ __all__ = [
 ]
 
 
+class StatelessError(UnmappedInstanceError, AttributeError):
+    """An object without state, also for those who catch :data:`session.exc.NO_STATE`."""
+
+
 def instance_state(obj: Any) -> Any:
     """Give the state of a mapped instance.
 
-    :raises UnmappedInstanceError: it has none.
+    :raises UnmappedInstanceError: it has none; the error is an ``AttributeError`` too.
     """
     try:
         return obj.__dict__[INSTANCE_STATE]
     except (AttributeError, KeyError):
-        raise UnmappedInstanceError(obj) from None
+        raise StatelessError(obj) from None
 
 
 def opt_instance_state(obj: Any) -> Any:

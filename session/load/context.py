@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.util import immutabledict
 
-__all__ = ["CarriedOptions", "LoadContext", "carried"]
+__all__ = ["CarriedOptions", "LoadContext", "QueryContext", "carried"]
 
 _runs = count(1)
 
@@ -195,3 +195,7 @@ class LoadContext:
             "autoflush": False,
             "run_id": self.run_id,
         }
+
+
+QueryContext = LoadContext
+"""The documented name."""

@@ -144,7 +144,7 @@ def evaluate(text: str, origin: type[Any], registry: Any, late_classes: bool = F
     """
     names = _Names(origin.__module__, origin, registry, late_classes)
     try:
-        return eval(text, {"__builtins__": {}}, names)
+        return eval(text, {"__builtins__": builtins}, names)  # `names` knows every name; typing itself imports
     except (AttributeError, TypeError, SyntaxError) as error:
         raise MappedAnnotationError(
             f"The annotation {text!r} in class {origin.__name__} cannot be evaluated: {error}", cls=origin

@@ -180,11 +180,8 @@ class ColumnProperty(MapperProperty):
         elif annotation is not None and isinstance(self.columns[0], Column) and context.complete_column is not None:
             context.complete_column(self.columns[0], context, key, annotation)
         for column in self.columns:
-            if isinstance(column, Column) and column.table is None:
-                if column.key is None:
-                    column.key = key
-                if column.name is None:
-                    column.name = key
+            if isinstance(column, Column):
+                _name_column(column, key)
 
     # -- life ----------------------------------------------------------
     def set_parent(self, parent: Mapper[Any], init: bool = False) -> None:
@@ -302,6 +299,13 @@ def _show_default(attribute: Any, value: Any) -> None:
         return value if given is None else given
 
     event.listen(attribute, "init_scalar", unset, raw=True, retval=True)
+
+
+def _name_column(column: Any, key: str) -> None:
+    """Call a column that is in no table yet by its attribute's name."""
+    if column.table is None:
+        column.key = column.key or key
+        column.name = column.name or key
 
 
 def column_property(

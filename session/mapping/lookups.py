@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Column, Table
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.util import ReadOnlyProperties
+from sqlalchemy.util import ReadOnlyProperties, warn
 
 from session.constants import PASSIVE_OFF, PASSIVE_RETURN_NO_VALUE
 from session.core import sql as core_sql
 from session.core.selectables import column_collection
 from session.exc import UnmappedColumnError
-from session.instrument.base import instance_state
+from session.instrument.base import instance_state, state_label
 from session.mapping import cascades, inheritance
 from session.mapping.base import InspectionAttr, MapperProperty, NotExtension
 
@@ -64,6 +64,7 @@ class MapperLookups:
     inherits: Mapper[Any] | None
     heirs: list[Mapper[Any]]
     polymorphic_map: dict[Any, Mapper[Any]]
+    polymorphic_prop_key: str | None
     with_polymorphic: Any
     with_polymorphic_selectable_given: Any
     identity_class: type[Any]
@@ -336,6 +337,23 @@ class MapperLookups:
         return inheritance.collect_equivalents(self)  # type: ignore[arg-type]
 
     @derived
+    def acceptable_identities(self) -> frozenset[Any]:
+        """The discriminator values that an object of this very class may have."""
+        return frozenset(
+            one.polymorphic_identity for one in self.self_and_descendants if one is self or one.single
+        )
+
+    def check_discriminator(self, state: Any, dict_: dict[str, Any]) -> None:
+        """Warn of an object whose discriminator is that of another class; for the flush, before an INSERT."""
+        key = self.polymorphic_prop_key
+        if key is not None and key in dict_ and dict_[key] not in self.acceptable_identities:
+            warn(
+                f"The object {state_label(state)} is flushed with the discriminator {key}={dict_[key]!r}, which is not "
+                f"one of {self.class_.__name__} ({', '.join(map(repr, self.acceptable_identities))}); its row will not "
+                f"be loaded as {self.class_.__name__}"
+            )
+
+    @derived
     def _single_criterion(self) -> Any:
         return inheritance.single_criterion(self)  # type: ignore[arg-type]
 
@@ -396,7 +414,7 @@ class MapperLookups:
 
         :param primary_key: the values, in the order of ``mapper.primary_key``.
         """
-        return self.base_mapper.class_, tuple(primary_key), identity_token
+        return self.identity_class, tuple(primary_key), identity_token
 
     def identity_key_from_row(self, row: Any, identity_token: Any = None, adapter: Any = None) -> tuple[Any, ...]:
         """Return the identity key that a row of a result has.

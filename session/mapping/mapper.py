@@ -209,7 +209,8 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
     def _hand_to_manager(self) -> None:
         """Tell the class manager what states ask it for."""
         manager = self.class_manager
-        self.identity_class = manager.identity_class = self.base_mapper.class_
+        parent = None if self.concrete else self.inherits
+        self.identity_class = manager.identity_class = self.class_ if parent is None else parent.identity_class
         self.composite_key = manager.composite_key = len(self.primary_key) > 1
         manager.expired_loader = strategies.load_scalars
 

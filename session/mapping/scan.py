@@ -6,7 +6,6 @@ and calls the mapper.  Before it: ``declarative.py`` and ``registry.py``; after 
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,6 +28,7 @@ from session.mapping.annotations import (
     without_none,
 )
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
+from session.mapping.body import annotations_of, cascading_names, is_mappable, names_in_order
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
@@ -38,7 +38,6 @@ from session.mapping.synonym import SynonymProperty
 
 __all__ = ["ClassScan", "has_inherited_table", "install_mapper", "map_class", "without_none"]
 
-_DIRECTIVES = ("__tablename__", "__table_args__", "__mapper_args__")
 _OURS = ("metadata", "registry", "type_annotation_map")
 
 
@@ -64,7 +63,7 @@ def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | N
 def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None) -> Any:
     """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it."""
     manager = opt_manager_of_class(cls)
-    if cls.__init__ is object.__init__ and registry.constructor is not None:  # type: ignore[misc]
+    if cls.__init__ is object.__init__ and registry.constructor is not None:
         type.__setattr__(cls, "__init__", registry.constructor)
     if manager is None or not manager.is_mapped:
         manager = register_class(cls)
@@ -190,7 +189,7 @@ class ClassScan:
         for base in self.cls.__mro__[:-1]:
             if base.__module__ == "typing" or base.__module__.startswith("session.mapping."):
                 continue
-            names = _cascading_names(base) if base in inherited else _names_in_order(base)
+            names = cascading_names(base) if base in inherited else names_in_order(base)
             for name in names:
                 if name in taken or name in _OURS or (name.startswith("__") and name.endswith("__")):
                     self._watch_reserved(base, name)
@@ -238,11 +237,11 @@ class ClassScan:
         if isinstance(value, declared_attr):
             written = value.return_annotation if written is None else written
             value = value.__get__(None, self.cls)
-            if not _is_mappable(value):
+            if not is_mappable(value):
                 type.__setattr__(self.cls, name, value)
                 return
             type.__setattr__(self.cls, name, value)
-        elif value is not NOT_GIVEN and not _is_mappable(value):
+        elif value is not NOT_GIVEN and not is_mappable(value):
             self._watch_for_mistakes(base, name, value)
             if self._is_alias(base, name, value):
                 self._enter(name, SynonymProperty(value.key), None, base)
@@ -288,7 +287,7 @@ class ClassScan:
         )
 
     def _watch_for_mistakes(self, base: type[Any], name: str, value: Any) -> None:
-        if isinstance(value, tuple) and len(value) == 1 and _is_mappable(value[0]):
+        if isinstance(value, tuple) and len(value) == 1 and is_mappable(value[0]):
             warn(
                 f"{base.__name__}.{name} is a tuple of one {type(value[0]).__name__}, which is not mapped; is there a "
                 f"comma at the end of its line?"
@@ -358,7 +357,7 @@ class ClassScan:
         """Return the fields of a class that is not mapped itself, for its dataclass."""
         written = annotations_of(self.cls)
         return [
-            (name, written[name], value if _is_mappable(value := self.cls.__dict__.get(name, NOT_GIVEN)) else NOT_GIVEN)
+            (name, written[name], value if is_mappable(value := self.cls.__dict__.get(name, NOT_GIVEN)) else NOT_GIVEN)
             for name in written
             if not (name.startswith("__") and name.endswith("__")) and name not in _OURS
         ]
@@ -593,39 +592,3 @@ def name_column(column: Any, name: str) -> None:
         column.key = name
     if column.name is None:
         column.name = name
-
-
-def _cascading_names(cls: type[Any]) -> list[str]:
-    """Return the declared attributes of a class that are made for subclasses of mapped classes too."""
-    return [
-        name
-        for name, value in cls.__dict__.items()
-        if isinstance(value, declared_attr) and value.is_cascading and name not in _DIRECTIVES
-    ]
-
-
-def annotations_of(cls: type[Any]) -> dict[str, Any]:
-    """Return the annotations in the body of a class, as they were written."""
-    return inspect.get_annotations(cls)
-
-
-def _is_mappable(value: Any) -> bool:
-    return isinstance(value, (Column, MapperProperty, MappedColumn))
-
-
-def _names_in_order(cls: type[Any]) -> list[str]:
-    """Return the names of a class body, annotated or set, as nearly as possible in the order written."""
-    values = [name for name in cls.__dict__ if name not in ("__annotations__", "__dict__", "__weakref__")]
-    annotated = list(annotations_of(cls))
-    shared = set(values).intersection(annotated)
-    result: list[str] = []
-    reading, other = iter(values), iter(annotated)
-    while True:
-        for name in reading:
-            if name in shared:  # goes on in the other list, which comes to this name too
-                shared.discard(name)
-                break
-            result.append(name)
-        else:
-            return [*result, *(name for name in other if name not in result)]
-        reading, other = other, reading

@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, delete, exists, func, insert, inspect, literal, select, text, union_all, update
+from sqlalchemy import (
+    Engine,
+    ForeignKey,
+    delete,
+    exists,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound, NoResultFound
 
 from session import (

@@ -293,7 +293,7 @@ def test_updates_go_in_the_order_of_the_key(session: Session, engine: Engine) ->
         session.flush()
     updates = [value for text, value in zip(sent.texts, sent.parameters, strict=True) if text.startswith("UPDATE")]
     assert len(updates) == 1
-    prices = [tuple(row.values() if isinstance(row, dict) else row)[0] for row in updates[0]]
+    prices = [next(iter(row.values() if isinstance(row, dict) else row)) for row in updates[0]]
     assert prices == sorted(prices)
 
 

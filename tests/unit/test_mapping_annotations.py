@@ -1,6 +1,6 @@
-"""What ``Mapped[...]`` says: SQL types, nullability, relationship targets; dataclasses; composites; names in strings."""
+"""What ``Mapped[...]`` says: SQL types, nullability, targets; dataclasses; composites; names in strings."""
 
-# ruff: noqa: UP045
+# ruff: noqa: F821, UP045
 
 import dataclasses
 import decimal

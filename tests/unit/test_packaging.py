@@ -33,7 +33,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("transaction",),
     ("session",),
     ("factory",),
-    ("events", "attributes", "collections", "instrumentation", "util"),
+    ("events", "attributes", "collections", "identity", "instrumentation", "state", "util"),
     ("legacy",),
     ("__init__",),
 ]

@@ -1,0 +1,53 @@
+"""What stands in the body of a class: its names in order, its annotations, what of it can be mapped."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from sqlalchemy import Column
+
+from session.mapping.base import MapperProperty
+from session.mapping.declared_attr import declared_attr
+from session.mapping.mapped_column import MappedColumn
+
+__all__ = ["DIRECTIVES", "annotations_of", "cascading_names", "is_mappable", "names_in_order"]
+
+#: Settings of a class that are not attributes.
+DIRECTIVES = ("__tablename__", "__table_args__", "__mapper_args__")
+
+
+def cascading_names(cls: type[Any]) -> list[str]:
+    """Return the declared attributes of a class that are made for subclasses of mapped classes too."""
+    return [
+        name
+        for name, value in cls.__dict__.items()
+        if isinstance(value, declared_attr) and value.is_cascading and name not in DIRECTIVES
+    ]
+
+
+def annotations_of(cls: type[Any]) -> dict[str, Any]:
+    """Return the annotations in the body of a class, as they were written."""
+    return inspect.get_annotations(cls)
+
+
+def is_mappable(value: Any) -> bool:
+    return isinstance(value, (Column, MapperProperty, MappedColumn))
+
+
+def names_in_order(cls: type[Any]) -> list[str]:
+    """Return the names of a class body, annotated or set, as nearly as possible in the order written."""
+    values = [name for name in cls.__dict__ if name not in ("__annotations__", "__dict__", "__weakref__")]
+    annotated = list(annotations_of(cls))
+    shared = set(values).intersection(annotated)
+    result: list[str] = []
+    reading, other = iter(values), iter(annotated)
+    while True:
+        for name in reading:
+            if name in shared:  # goes on in the other list, which comes to this name too
+                shared.discard(name)
+                break
+            result.append(name)
+        else:
+            return [*result, *(name for name in other if name not in result)]
+        reading, other = other, reading
