@@ -45,10 +45,8 @@ class Prepared:
 
     def plan(self, uow: Any, connection: Connection) -> tuple[Any, Places | None]:
         """Give the compiled statement, and where its parameters are in a row (``None``: they are the row)."""
-        key = (
-            connection.dialect,
-            _frozen(uow.execution_options.get(_MAP) or connection.get_execution_options().get(_MAP)),
-        )
+        names = uow.execution_options.get(_MAP) or connection.get_execution_options().get(_MAP)
+        key = connection.dialect, tuple(names.items()) if names else None
         found = self._plans.get(key)
         if found is None:
             plan = plan_for(

@@ -24,6 +24,9 @@ __all__ = ["Namesakes", "add_class", "classes_named", "remove_class", "resolve"]
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*\Z")
 
+#: Code written in C imports what it needs by this; no other built-in name means anything in a mapping.
+_BUILTINS = {"__import__": __import__}
+
 
 class Namesakes:
     """The classes that share one name in a registry, held weakly."""
@@ -135,7 +138,7 @@ def resolve(
     except SyntaxError as error:
         raise ArgumentError(f"{namespace.where()} is no expression: {error}") from error
     try:
-        value = eval(code, {"__builtins__": {}}, namespace)
+        value = eval(code, {"__builtins__": _BUILTINS}, namespace)
     except (NameError, AttributeError) as error:
         raise InvalidRequestError(
             f"{namespace.where()} cannot be evaluated: {error}; a class must be mapped by the same registry "
