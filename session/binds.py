@@ -102,7 +102,7 @@ class Binds:
             return self.bind
         raise UnboundExecutionError(_nothing_for(target, clause))
 
-    def connection_for(
+    def _connection_for(
         self,
         mapper: Any = None,
         clause: Any = None,

@@ -104,7 +104,7 @@ class AppenderMixin(LateCollection):
         self._remove(item)
 
 
-class AppenderQuery(AppenderMixin, Query):
+class AppenderQuery(AppenderMixin, Query[Any]):
     """A Query of the objects in one object's collection, which it also adds to and removes from."""
 
 

@@ -184,22 +184,27 @@ class ORMExecuteState:
 
     @property
     def is_select(self) -> bool:
+        """True for a SELECT or set operation."""
         return bool(self._core.is_select)
 
     @property
     def is_from_statement(self) -> bool:
+        """True for ``select(...).from_statement(...)``."""
         return isinstance(self.statement, FromStatement)
 
     @property
     def is_insert(self) -> bool:
+        """True for an INSERT."""
         return bool(self._core.is_dml and self._core.is_insert)
 
     @property
     def is_update(self) -> bool:
+        """True for an UPDATE."""
         return bool(self._core.is_dml and self._core.is_update)
 
     @property
     def is_delete(self) -> bool:
+        """True for a DELETE."""
         return bool(self._core.is_dml and self._core.is_delete)
 
     # -- loads that attributes and refreshes ask for -------------------------------------------

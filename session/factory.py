@@ -84,7 +84,7 @@ class sessionmaker(SessionLookups, Generic[_S]):
 class QueryPropertyDescriptor(Protocol):
     """What :meth:`scoped_session.query_property` gives."""
 
-    def __get__(self, instance: Any, owner: type[Any]) -> Query: ...
+    def __get__(self, instance: Any, owner: type[Any]) -> Query[Any]: ...
 
 
 def _of_present_session(name: str, settable: bool = False) -> property:
@@ -154,7 +154,7 @@ class scoped_session(Generic[_S]):
             )
         self.session_factory.configure(**kwargs)
 
-    def query_property(self, query_cls: type[Query] | None = None) -> QueryPropertyDescriptor:
+    def query_property(self, query_cls: type[Query[Any]] | None = None) -> QueryPropertyDescriptor:
         """Give a class attribute that queries the class it is read from, in the present scope's Session.
 
         :param query_cls: the class of the queries; the Session's by default.
@@ -358,7 +358,7 @@ class scoped_session(Generic[_S]):
         """See ``Session.prepare``."""
         self.registry().prepare()
 
-    def query(self, *entities: Any, **kwargs: Any) -> Query:
+    def query(self, *entities: Any, **kwargs: Any) -> Query[Any]:
         """See ``Session.query``."""
         return self.registry().query(*entities, **kwargs)
 

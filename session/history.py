@@ -31,9 +31,11 @@ class History(NamedTuple):
         return [*self.added, *self.unchanged, *self.deleted]
 
     def non_deleted(self) -> Sequence[Any]:
+        """The values that are there now: added, unchanged."""
         return [*self.added, *self.unchanged]
 
     def non_added(self) -> Sequence[Any]:
+        """The values as of the last flush: unchanged, deleted."""
         return [*self.unchanged, *self.deleted]
 
     def has_changes(self) -> bool:

@@ -8,7 +8,7 @@ DELETE.  Next on the way: ``Session.execute``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     delete,
@@ -42,6 +42,8 @@ _CONNECTION_ONLY = frozenset({"compiled_cache", "isolation_level"})
 
 LEGACY_LABELS = SelectLabelStyle.LABEL_STYLE_LEGACY_ORM
 
+_T = TypeVar("_T")
+
 
 class BulkChange:
     """One ``Query.update()`` or ``Query.delete()``, as events see it.
@@ -54,7 +56,7 @@ class BulkChange:
     :ivar rowcount: the number of rows, once it is known.
     """
 
-    def __init__(self, query: Query, entity: Any, values: Any = None, update_kwargs: Any = None) -> None:
+    def __init__(self, query: Query[Any], entity: Any, values: Any = None, update_kwargs: Any = None) -> None:
         self.session = query.session
         self.query = query
         self.mapper = entity.mapper
@@ -68,7 +70,7 @@ class BulkChange:
         return self.result
 
 
-class Query(QueryClauses):
+class Query(QueryClauses, Generic[_T]):
     """Rows of mapped classes, in the Session that the query was made with.
 
     >>> session.query(User).filter(User.name == "ed").order_by(User.id).all()  # doctest: +SKIP
@@ -88,13 +90,13 @@ class Query(QueryClauses):
         self.session = session
         self._select = select(*given)
 
-    def with_session(self, session: Any) -> Query:
+    def with_session(self, session: Any) -> Query[Any]:
         """Give the same query for another Session."""
         return self._copy(session=session)
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def _prepared(self) -> Query:
+    def _prepared(self) -> Query[Any]:
         """The query as ``before_compile`` listeners want it."""
         query = self
         for listener in self.dispatch.before_compile:
@@ -135,11 +137,11 @@ class Query(QueryClauses):
         """True if the rows are objects of one class, not tuples."""
         return self._kind_of_rows()[0]
 
-    def only_return_tuples(self, value: bool) -> Query:
+    def only_return_tuples(self, value: bool) -> Query[Any]:
         """Say whether rows are tuples also where they have one entity only."""
         return self._copy(_only_tuples=value)
 
-    def tuples(self) -> Query:
+    def tuples(self) -> Query[Any]:
         """Give rows as tuples also where they have one entity only; an older name for :meth:`only_return_tuples`."""
         return self.only_return_tuples(True)
 
@@ -325,11 +327,11 @@ class Query(QueryClauses):
                     break
         return exists(inner.with_only_columns(literal_column("1"), maintain_column_froms=keep))
 
-    def enable_eagerloads(self, value: bool) -> Query:
+    def enable_eagerloads(self, value: bool) -> Query[Any]:
         """Say whether relationships that load with their parents do so."""
         return self if value else self.options(lazyload("*"), NoEagerJoins())
 
-    def set_label_style(self, style: Any) -> Query:
+    def set_label_style(self, style: Any) -> Query[Any]:
         """Set how columns of the SELECT are named."""
         return self._copy(_label_style=style)
 
@@ -337,13 +339,13 @@ class Query(QueryClauses):
         """Give how columns of the SELECT are named."""
         return self._label_style
 
-    def with_labels(self) -> Query:
+    def with_labels(self) -> Query[Any]:
         """The old name of ``set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)``."""
         return self.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
 
     apply_labels = with_labels
 
-    def from_statement(self, statement: Any) -> Query:
+    def from_statement(self, statement: Any) -> Query[Any]:
         """Take the rows from another statement: a ``text()``, a ``select()``, a statement with RETURNING."""
         present = self._clauses_present()
         if present and self._assertions_on:
@@ -352,31 +354,31 @@ class Query(QueryClauses):
 
     # -- unions --------------------------------------------------------------------------------
 
-    def union(self, *q: Query) -> Query:
+    def union(self, *q: Query[Any]) -> Query[Any]:
         """Give a query for the rows of this one and others, without duplicates."""
         return self._combined(union, q)
 
-    def union_all(self, *q: Query) -> Query:
+    def union_all(self, *q: Query[Any]) -> Query[Any]:
         """Give a query for the rows of this one and others, with duplicates."""
         return self._combined(union_all, q)
 
-    def intersect(self, *q: Query) -> Query:
+    def intersect(self, *q: Query[Any]) -> Query[Any]:
         """Give a query for the rows that this one and others have in common."""
         return self._combined(intersect, q)
 
-    def intersect_all(self, *q: Query) -> Query:
+    def intersect_all(self, *q: Query[Any]) -> Query[Any]:
         """Give a query for the rows that this one and others have in common, with duplicates."""
         return self._combined(intersect_all, q)
 
-    def except_(self, *q: Query) -> Query:
+    def except_(self, *q: Query[Any]) -> Query[Any]:
         """Give a query for the rows that others do not have."""
         return self._combined(except_, q)
 
-    def except_all(self, *q: Query) -> Query:
+    def except_all(self, *q: Query[Any]) -> Query[Any]:
         """Give a query for the rows that others do not have, with duplicates."""
         return self._combined(except_all, q)
 
-    def _combined(self, operation: Any, others: Sequence[Query]) -> Query:
+    def _combined(self, operation: Any, others: Sequence[Query[Any]]) -> Query[Any]:
         """Query the same entities from a compound SELECT in a subquery."""
         parts = [query.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).statement for query in (self, *others)]
         columns = [

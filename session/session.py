@@ -96,7 +96,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         binds: Mapping[Any, Engine | Connection] | None = None,
         enable_baked_queries: bool = True,
         info: Mapping[Any, Any] | None = None,
-        query_cls: type[Query] | None = None,
+        query_cls: type[Query[Any]] | None = None,
         autocommit: Literal[False] = False,
         join_transaction_mode: JoinTransactionMode = "conditional_savepoint",
         close_resets_only: Any = UNSET,
@@ -131,7 +131,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self.twophase = twophase
         self.join_transaction_mode: JoinTransactionMode = join_transaction_mode
         self.execution_options: Mapping[str, Any] = immutabledict(execution_options or {})
-        self._query_cls: type[Query] = query_cls or Query
+        self._query_cls: type[Query[Any]] = query_cls or Query
         self._info: dict[Any, Any] | None = dict(info) if info else None
         for key, value in (binds or {}).items():
             self._add_bind(key, value)
@@ -413,7 +413,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
 
     # -- more verbs ----------------------------------------------------------------------------
 
-    def query(self, *entities: Any, **kwargs: Any) -> Query:
+    def query(self, *entities: Any, **kwargs: Any) -> Query[Any]:
         """Give a ``Query`` for mapped classes, attributes or SQL expressions."""
         return self._query_cls(entities, self, **kwargs)
 

@@ -39,7 +39,7 @@ class Statements:
     execution_options: Mapping[str, Any]
     _autoflush: Callable[[], None]
     _remove_newly_deleted: Callable[[Iterable[Any]], None]
-    connection_for: Callable[..., Connection]
+    _connection_for: Callable[..., Connection]
 
     # -- statements ----------------------------------------------------------------------------
 

@@ -285,7 +285,7 @@ class UnitOfWork:
         """Give the connection that a mapper's rows are written to."""
         found = self._connections.get(mapper)
         if found is None:
-            found = self._connections[mapper] = self.session.connection_for(mapper)
+            found = self._connections[mapper] = self.session._connection_for(mapper)
         return found
 
     # -- order ---------------------------------------------------------------------------------

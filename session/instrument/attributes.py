@@ -99,6 +99,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
 
     @property
     def comparator(self) -> Any:
+        """What the attribute stands for in SQL; made when it is asked for first."""
         comparator = self._comparator
         if callable(comparator) and not hasattr(comparator, "operate"):
             comparator = self._comparator = comparator()
@@ -111,6 +112,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
 
     @property
     def info(self) -> dict[Any, Any]:
+        """Notes of the user on the mapped attribute; the same dictionary as that of its property."""
         return self.comparator.property.info  # type: ignore[no-any-return]
 
     @property
@@ -157,6 +159,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
         self.__dict__.pop("_expression", None)
 
     def label(self, name: str | None) -> Any:
+        """Give the attribute's SQL expression under another name."""
         return self.__clause_element__().label(name)
 
     def adapt_to_entity(self, adapt_to_entity: Any) -> QueryableAttribute:
@@ -206,6 +209,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
         """Core's traversal of statements stops at an attribute, which stands in their joins."""
 
     def get_children(self, **keywords: Any) -> tuple[Any, ...]:
+        """Give nothing: an attribute is the end of a traversal."""
         return ()
 
     def operate(self, op: OperatorType, *other: Any, **kwargs: Any) -> Any:
@@ -215,12 +219,15 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
         return op(other, self.comparator, **kwargs)
 
     def any(self, criterion: Any = None, **kwargs: Any) -> Any:
+        """Give an EXISTS: some object of the collection fulfils a criterion, or equals the keywords."""
         return self.comparator.any(criterion, **kwargs)
 
     def has(self, criterion: Any = None, **kwargs: Any) -> Any:
+        """Give an EXISTS: the object referred to fulfils a criterion, or equals the keywords."""
         return self.comparator.has(criterion, **kwargs)
 
     def hasparent(self, state: Any, optimistic: bool = False) -> bool:
+        """True if the object of a state belongs to a parent by this attribute; ``optimistic`` where it is not known."""
         return self.impl.hasparent(state, optimistic)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:

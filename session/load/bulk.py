@@ -468,14 +468,14 @@ def bulk_insert_mappings(
     """
     rows = mappings if isinstance(mappings, list) else list(mappings)
     if rows:
-        insert_rows(session.connection_for(mapper), mapper, rows, render_nulls=render_nulls, keep_keys=return_defaults)
+        insert_rows(session._connection_for(mapper), mapper, rows, render_nulls=render_nulls, keep_keys=return_defaults)
 
 
 def bulk_update_mappings(session: Any, mapper: Any, mappings: Iterable[Row]) -> None:
     """Update by dictionaries with primary keys; see ``Session.bulk_update_mappings``."""
     rows = mappings if isinstance(mappings, list) else list(mappings)
     if rows:
-        update_rows(session.connection_for(mapper), mapper, rows)
+        update_rows(session._connection_for(mapper), mapper, rows)
 
 
 def bulk_save_objects(
@@ -496,7 +496,7 @@ def bulk_save_objects(
     if not preserve_order:
         states.sort(key=lambda state: (id(state.mapper), state.ident is not None))
     for mapper, persistent, group in _runs(states):
-        connection = session.connection_for(mapper)
+        connection = session._connection_for(mapper)
         if persistent:
             update_rows(
                 connection, mapper, [row for row in (_changes(state, update_changed_only) for state in group) if row]

@@ -125,7 +125,7 @@ def execute_dml(
         session._autoflush()
     statement = selects.resolved(statement)
     entity = selects.subject_of(statement)
-    connection = session.connection_for(entity, statement, bind_arguments=bind_arguments)
+    connection = session._connection_for(entity, statement, bind_arguments=bind_arguments)
     core_options = {name: value for name, value in options.items() if name not in OURS}
     run = _Run(session, statement, connection, options, core_options, bind_arguments)
     if strategy == "core_only":

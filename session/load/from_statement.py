@@ -145,7 +145,7 @@ def execute_from_statement(
     settings.pop("path", None)
     if settings.get("autoflush", True) and options.get("autoflush", True):
         session._autoflush()
-    connection = session.connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
+    connection = session._connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
     if statement.given_params:
         params = {**statement.given_params, **(params or {})}
     result = connection.execute(statement.element, params, execution_options=options)

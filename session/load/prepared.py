@@ -68,7 +68,7 @@ class PreparedSelect:
         """
         if session.dispatch.do_orm_execute:
             return run_select(session, self.statement, values, self.mapper, self.kind, bind_arguments, **settings)
-        connection = session.connection_for(self.mapper, bind_arguments=bind_arguments)
+        connection = session._connection_for(self.mapper, bind_arguments=bind_arguments)
         plan = self.plan(session, connection)
         rows = plan.rows(connection, values)
         if not rows:

@@ -45,7 +45,7 @@ class RowColumns:
 
         :return: False if there is no such row.
         """
-        connection = session.connection_for(self.mapper, state=state)
+        connection = session._connection_for(self.mapper, state=state)
         translation = translation_of(session, connection)
         plans = self._plans.setdefault(connection.dialect, {})
         key = None if translation is None else frozenset(translation.items())

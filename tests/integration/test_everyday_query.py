@@ -20,7 +20,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound, NoResultFound
+from sqlalchemy.exc import AmbiguousColumnError, InvalidRequestError, MultipleResultsFound, NoResultFound
 
 from session import (
     Bundle,
@@ -260,9 +260,10 @@ def test_core_statements_and_text_run_too(session: Session) -> None:
     assert session.scalar(select(func.max(table.c.age))) == 30
 
 
-def test_filter_by_uses_the_last_joined_entity(session: Session) -> None:
-    statement = select(User.name).join(User.items).filter_by(name="hat")
-    assert session.scalars(statement).all() == ["jack"]
+def test_filter_by_refuses_a_name_that_two_joined_entities_have(session: Session) -> None:
+    with pytest.raises(AmbiguousColumnError, match="name"):
+        select(User.name).join(User.items).filter_by(name="hat")
+    assert session.scalars(select(User.name).join(User.items).where(Item.name == "hat")).all() == ["jack"]
 
 
 def test_nulls_lists_and_patterns(session: Session) -> None:

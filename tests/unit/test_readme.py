@@ -48,3 +48,11 @@ def test_the_files_that_it_links_to_are_there() -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXT)
     assert targets
     assert [target for target in targets if not (README.parent / target).exists()] == []
+
+
+def test_the_files_on_the_map_are_there() -> None:
+    text = (README.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`(?:session/)?([\w/]+\.py)(?:`|\.\w)", text) if "NAME" not in name}
+    assert named
+    sources = [path.as_posix() for path in README.parent.rglob("*.py") if ".venv" not in path.parts]
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in sources)] == []
