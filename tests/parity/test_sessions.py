@@ -7,9 +7,9 @@ import pytest
 from .process import printed
 
 
-@pytest.mark.parametrize("first", range(0, 24, 6))
+@pytest.mark.parametrize("first", range(0, 6, 3))
 def test_random_sessions_print_the_same(first: int, compiled_is_built: None) -> None:
-    seeds = [str(seed) for seed in range(first, first + 6)]
+    seeds = [str(seed) for seed in range(first, first + 3)]
     compiled, pure = (printed("random_sessions", *seeds, implementation=name) for name in ("compiled", "pure"))
     for line, (ours, theirs) in enumerate(zip(compiled[1:], pure[1:], strict=True)):
         assert ours == theirs, f"line {line}"
