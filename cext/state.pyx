@@ -371,6 +371,8 @@ cdef class InstanceState(ReferenceType):
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
+            if "last_known" in extras:
+                _remember_known(extras["last_known"], dict_)
             callables = extras.get("callables")
             if callables:
                 for key in manager.callables_dropped_by_expire(callables):
@@ -402,6 +404,9 @@ cdef class InstanceState(ReferenceType):
         """
         manager = self.manager
         keys = list(keys)
+        known = self.peek("last_known")
+        if known:
+            _remember_known(known, dict_)
         queued = self.peek("pending")
         callables = self.peek("callables")
         empty = self.peek("empty")
@@ -483,6 +488,13 @@ def expire_states(states):
         obj = live_object(state)
         if obj is not None:
             state.expire(instance_dict(obj))
+
+
+cdef _remember_known(dict known, dict_):
+    """Note the present values of attributes whose last value is wanted after they expire."""
+    for key in known:
+        if key in dict_:
+            known[key] = dict_[key]
 
 
 def merge_expired(InstanceState state, keys):

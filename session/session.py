@@ -56,7 +56,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     :param enable_baked_queries: without meaning here.
     :param info: notes of your own, copied into :attr:`info`.
     :param query_cls: the class of what :meth:`query` gives.
-    :param autocommit: ``False``; see ``session.legacy`` for anything else.
+    :param autocommit: ``False``; the autocommit mode of the 1.x series is not here.
     :param join_transaction_mode: what to do on a connection that is in a transaction already:
         ``"conditional_savepoint"``, ``"rollback_only"``, ``"control_fully"``, ``"create_savepoint"``.
     :param close_resets_only: ``False`` makes :meth:`close` the end of this Session.
@@ -103,7 +103,10 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         execution_options: Mapping[str, Any] | None = None,
     ) -> None:
         if autocommit:
-            raise ArgumentError("Session(autocommit=True) belongs to the 1.x series; session.legacy has it")
+            raise ArgumentError(
+                "Session(autocommit=True) belongs to the 1.x series and is not supported; "
+                "use 'with session.begin():' for each unit of work"
+            )
         if not future:
             raise ArgumentError("Session(future=...) can be True only")
         if join_transaction_mode not in JOIN_MODES:

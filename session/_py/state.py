@@ -403,6 +403,8 @@ class InstanceState(ref[Any]):
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
+            if "last_known" in extras:
+                _remember_known(extras["last_known"], dict_)
             callables = extras.get("callables")
             if callables:
                 for key in manager.callables_dropped_by_expire(callables):
@@ -430,6 +432,9 @@ class InstanceState(ref[Any]):
         """
         manager = self.manager
         keys = list(keys)
+        known = self.peek("last_known")
+        if known:
+            _remember_known(known, dict_)
         queued = self.peek("pending")
         callables = self.peek("callables")
         empty = self.peek("empty")
@@ -506,6 +511,13 @@ def expire_states(states: Iterable[InstanceState]) -> None:
         obj = state()
         if obj is not None:
             state.expire(obj.__dict__)
+
+
+def _remember_known(known: Values, dict_: Values) -> None:
+    """Note the present values of attributes whose last value is wanted after they expire."""
+    for key in known:
+        if key in dict_:
+            known[key] = dict_[key]
 
 
 def merge_expired(state: InstanceState, keys: Iterable[str]) -> None:

@@ -8,12 +8,13 @@ both ways: DBAPI errors come out as the ``sqlalchemy.exc`` classes, with stateme
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine.base import Connection
 from sqlalchemy.engine.interfaces import BindTyping, CacheStats
 from sqlalchemy.engine.util import TransactionalContext
+from sqlalchemy.exc import PendingRollbackError, ResourceClosedError
 from sqlalchemy.util import immutabledict
 
 from session.core.plan import Plan
@@ -32,21 +33,26 @@ class Outcome(NamedTuple):
     row: Any
 
 
-def driver_for(connection: Connection) -> Driver:
-    """Give the driver that runs plans on a Core connection."""
-    return Driver(connection)
+def driver_for(connection: Connection, options: Mapping[str, Any] = _NO_OPTIONS) -> Driver:
+    """Give the driver that runs plans on a Core connection.
+
+    :param options: execution options, for those who watch the connection.
+    """
+    return Driver(connection, options)
 
 
 class Driver:
     """Runs plans on one Core connection; keeps nothing, so it is made when it is needed.
 
     :param connection: an open Core connection, in a transaction or not.
+    :param options: execution options, which Core's events show; names with an underscore in front stay inside.
     """
 
-    __slots__ = ("connection", "dialect", "watched")
+    __slots__ = ("connection", "dialect", "options", "watched")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, options: Mapping[str, Any] = _NO_OPTIONS) -> None:
         self.connection = connection
+        self.options = options
         dialect = self.dialect = connection.dialect
         self.watched: bool = bool(
             connection._has_events
@@ -69,7 +75,7 @@ class Driver:
         :raises sqlalchemy.exc.DBAPIError: the database refused.
         """
         if self.watched:
-            result = self._through_core(plan, [plan.values(given, extracted)])
+            result = self._through_core(plan, [self._made(plan, plan.values, given, extracted)])
             if plan.processors is None:
                 plan.describe(result.cursor.description)
             rows = result.cursor_strategy.fetchall(result, result.cursor)
@@ -129,7 +135,7 @@ class Driver:
         """
         result = self._through_core(
             plan,
-            [plan.values(given, extracted)],
+            [self._made(plan, plan.values, given, extracted)],
             immutabledict({"stream_results": True, "max_row_buffer": size, "yield_per": size}),
         )
         try:
@@ -152,7 +158,7 @@ class Driver:
         :return: rows matched, last row id, and the first row that it returned, unprocessed.
         """
         if self.watched:
-            result = self._through_core(plan, [plan.values(given, extracted)])
+            result = self._through_core(plan, [self._made(plan, plan.values, given, extracted)])
             return self._outcome_of(plan, result)
         sql, parameters = self._bound(plan, given, extracted)
         cursor = self._cursor()
@@ -194,7 +200,7 @@ class Driver:
             rowcount = result.rowcount
             result.close()
             return rowcount  # type: ignore[no-any-return]
-        parameters = plan.bind_many(rows)
+        parameters = self._made(plan, plan.bind_many, rows)
         cursor = self._cursor()
         try:
             cursor.executemany(plan.sql, parameters)
@@ -274,8 +280,18 @@ class Driver:
 
     def _bound(self, plan: Plan, given: Mapping[str, Any], extracted: Any) -> tuple[str, Any]:
         if plan.simple:
-            return plan.sql, plan.bind(given, extracted)
-        return plan.expand(plan.values(given, extracted))
+            return plan.sql, self._made(plan, plan.bind, given, extracted)
+        values = self._made(plan, plan.values, given, extracted)
+        return self._made(plan, plan.expand, values)  # type: ignore[no-any-return]
+
+    def _made(self, plan: Plan, make: Callable[..., Any], *arguments: Any) -> Any:
+        """Make parameters; what goes wrong there comes out as from Core, as a ``StatementError`` around it."""
+        try:
+            return make(*arguments)
+        except (PendingRollbackError, ResourceClosedError):
+            raise
+        except Exception as error:
+            self._failed(error, plan.sql, None, None)
 
     def _cursor(self) -> Any:
         """Open a cursor as Core would before an execution: valid connection, live transaction."""
@@ -305,7 +321,10 @@ class Driver:
         """Run a plan with Core's events, logging and error handling."""
         connection = self.connection
         statement: Any = plan.statement
-        merged = connection._execution_options.merge_with(options)
+        merged = connection._execution_options
+        if self.options:
+            merged = merged.union({name: value for name, value in self.options.items() if name[:1] != "_"})
+        merged = merged.merge_with(options)
         listened = connection._has_events or connection.engine._has_events
         multi: Any = ()
         single: Any = {}

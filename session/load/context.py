@@ -19,6 +19,8 @@ _runs = count(1)
 
 EMPTY_DICT: Mapping[str, Any] = immutabledict()
 
+_NOT_HANDED_ON = frozenset({"yield_per", "stream_results", "max_row_buffer", "prebuffer_rows", "_load_context"})
+
 
 class CarriedOptions(tuple[Any, ...]):
     """The options that objects keep from the statement that loaded them, for their lazy loads.
@@ -194,7 +196,13 @@ class LoadContext:
             "identity_token": self.identity_token,
             "autoflush": False,
             "run_id": self.run_id,
+            "execution_options": self.options_handed_on(),
         }
+
+    def options_handed_on(self) -> Mapping[str, Any]:
+        """Give the execution options that loads of related objects share: all but those about this one's rows."""
+        given = self.execution_options
+        return given and {name: value for name, value in given.items() if name not in _NOT_HANDED_ON}
 
 
 QueryContext = LoadContext

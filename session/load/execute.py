@@ -106,15 +106,22 @@ class SelectPlan:
         """Give the result's columns for one statement of this shape."""
         return self.describe(parts_of(selects.read(statement).columns)) if self.volatile else self.metadata
 
-    def rows(self, connection: Any, given: Mapping[str, Any] = NOTHING, extracted: Any = None) -> list[Any]:
+    def rows(
+        self,
+        connection: Any,
+        given: Mapping[str, Any] = NOTHING,
+        extracted: Any = None,
+        options: Mapping[str, Any] = NOTHING,
+    ) -> list[Any]:
         """Run the statement.
 
         :param connection: a Core connection.
         :param given: values by the keys of parameters.
         :param extracted: the parameters of another statement of this shape.
+        :param options: execution options.
         :return: raw rows.
         """
-        rows: list[Any] = driver_for(connection).rows(self.plan, given, extracted)
+        rows: list[Any] = driver_for(connection, options).rows(self.plan, given, extracted)
         return rows
 
     def columns(self, context: Any, rows: Sequence[Any]) -> list[list[Any]]:
@@ -247,7 +254,7 @@ def execute_select(
     if plan.with_context:
         context = _context(session, statement, params, options, bind_arguments, load_settings)
     size = options.get("yield_per") or (STREAM_SIZE if options.get("stream_results") else None)
-    driver = driver_for(connection)
+    driver = driver_for(connection, options)
     if size is not None:
         if plan.needs_unique and options.get("yield_per"):
             raise InvalidRequestError(

@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.util import immutabledict
+
 from session._accel import loading
 from session.load.context import LoadContext
 from session.load.execute import prepare
 
 __all__ = ["PreparedSelect", "run_select"]
 
+NO_OPTIONS: Mapping[str, Any] = immutabledict()
 _MAP = "schema_translate_map"
 
 
@@ -38,10 +41,10 @@ class PreparedSelect:
         self._plans: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
         self._latest: tuple[Any, Any, Any] = (None, None, None)
 
-    def plan(self, session: Any, connection: Any) -> Any:
-        """Give the plan for a connection's dialect and schema translation."""
+    def plan(self, session: Any, connection: Any, options: Mapping[str, Any] = NO_OPTIONS) -> Any:
+        """Give the plan for a connection's dialect and the schema translation in force."""
         dialect = connection.dialect
-        translation = translation_of(session, connection)
+        translation = options.get(_MAP) or translation_of(session, connection)
         latest = self._latest
         if latest[0] is dialect and latest[1] is translation:
             return latest[2]
@@ -69,8 +72,9 @@ class PreparedSelect:
         if session.dispatch.do_orm_execute:
             return run_select(session, self.statement, values, self.mapper, self.kind, bind_arguments, **settings)
         connection = session._connection_for(self.mapper, bind_arguments=bind_arguments)
-        plan = self.plan(session, connection)
-        rows = plan.rows(connection, values)
+        options = settings.get("execution_options") or NO_OPTIONS
+        plan = self.plan(session, connection, options)
+        rows = plan.rows(connection, values, options=options)
         if not rows:
             return [[] for _ in plan.parts]
         context = LoadContext(
@@ -106,15 +110,16 @@ def run_select(
     """Run a loader's statement through ``Session.execute``.
 
     :param kind: "relationship" or "column".
-    :param settings: keywords of the run's context.
+    :param settings: keywords of the run's context; ``execution_options`` are those of the statement too.
     :return: one list of values, or of objects, per part of the SELECT.
     """
     given = dict(bind_arguments) if bind_arguments else {}
     given.setdefault("mapper", mapper)
+    options = settings.pop("execution_options", NO_OPTIONS)
     result = session.execute(
         statement,
         dict(values),
-        execution_options={"_load_context": {**settings, "kind": kind}},
+        execution_options={**options, "_load_context": {**settings, "kind": kind}},
         bind_arguments=given,
     )
     rows = result.unique().all()

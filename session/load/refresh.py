@@ -74,7 +74,7 @@ def load_by_identity(
         if for_update is not None:
             statement = statement.with_for_update(**for_update)
         if execution_options:
-            statement = statement.execution_options(**execution_options)
+            settings["execution_options"] = execution_options
         settings["options"] = tuple(options)
         found = run_select(
             session, statement, values, mapper, kind, bind_arguments, **settings

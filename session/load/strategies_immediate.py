@@ -66,6 +66,7 @@ class ImmediateLoad:
         """Load the relationship for all parents that do not have it."""
         key = self.prop.key
         load = loader_for(self.prop, "select")
+        options = context.options_handed_on()
         depth = self.recursion_depth
         waiting = list(parents)
         while waiting:
@@ -79,7 +80,7 @@ class ImmediateLoad:
                     continue
                 if state.load_path is None:
                     state.load_path = self.path
-                value = load(state, PASSIVE_OFF | NO_AUTOFLUSH)
+                value = load(state, PASSIVE_OFF | NO_AUTOFLUSH, options)
                 if value is PASSIVE_NO_RESULT or value is NO_VALUE or value is ATTR_WAS_SET:
                     continue
                 impl = state.manager[key].impl

@@ -30,7 +30,7 @@ from session.constants import (
 )
 from session.core.sql import visitors
 from session.exc import DetachedInstanceError, ObjectDeletedError
-from session.load.context import CarriedOptions
+from session.load.context import EMPTY_DICT, CarriedOptions
 from session.load.loader_option import RELATIONSHIP, AtPath, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
@@ -183,9 +183,10 @@ class LazyLoader:
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (self.prop.parent.class_, self.prop.key, "select"))
 
-    def __call__(self, state: Any, passive: int) -> Any:
+    def __call__(self, state: Any, passive: int, execution_options: Mapping[str, Any] = EMPTY_DICT) -> Any:
         """Load, as far as the flags allow.
 
+        :param execution_options: options for the SELECT, if one is needed.
         :return: the object, or a list of objects; or a marker: ``PASSIVE_NO_RESULT`` if the flags forbid what
             would be needed, ``ATTR_EMPTY`` if there is nothing to go by.
         :raises DetachedInstanceError: the object has no Session.
@@ -213,10 +214,10 @@ class LazyLoader:
                 key=prop.key,
             )
         if use_get:
-            return self.by_identity(session, state, passive)
-        return self.by_select(session, state, passive, pending)
+            return self.by_identity(session, state, passive, execution_options)
+        return self.by_select(session, state, passive, pending, execution_options)
 
-    def by_identity(self, session: Any, state: Any, passive: int) -> Any:
+    def by_identity(self, session: Any, state: Any, passive: int, execution_options: Mapping[str, Any]) -> Any:
         """Find the target of a many-to-one by its primary key, in the Session first."""
         prop = self.prop
         dict_ = state.dict
@@ -254,13 +255,23 @@ class LazyLoader:
             objects = run_select(
                 session, statement, values_, target, RELATIONSHIP,
                 options=options, identity_token=state.identity_token, lazy_loaded_from=state, autoflush=False,
+                execution_options=execution_options,
             )[0]
             obj = objects[0] if objects else None
         else:
-            obj = load_by_identity(session, target, values, identity_token=state.identity_token, kind=RELATIONSHIP)
+            obj = load_by_identity(
+                session,
+                target,
+                values,
+                identity_token=state.identity_token,
+                execution_options=execution_options,
+                kind=RELATIONSHIP,
+            )
         return obj if obj is None or isinstance(obj, target.class_) else None
 
-    def by_select(self, session: Any, state: Any, passive: int, pending: bool) -> Any:
+    def by_select(
+        self, session: Any, state: Any, passive: int, pending: bool, execution_options: Mapping[str, Any]
+    ) -> Any:
         """Load the related objects by the join condition."""
         prop = self.prop
         dict_ = state.dict
@@ -295,6 +306,7 @@ class LazyLoader:
             "identity_token": state.identity_token,
             "lazy_loaded_from": state,
             "autoflush": False,
+            "execution_options": execution_options,
         }
         if options:
             statement = self.statement_with(state, options, tuple(nulls))

@@ -299,7 +299,8 @@ def compared_to(
 def value_reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
     """Return the function that reads a column's value of an object when a statement is run.
 
-    The object is held weakly; the value that it has now is used once it is gone or detached and expired.
+    The object is held weakly; the value that it has now, or else the last one that has expired since, is used once
+    it is gone or detached and expired.
     """
     column_prop = state.mapper.prop_of_column.get(column)
     if column_prop is None:
@@ -309,6 +310,8 @@ def value_reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
             mapper=state.mapper,
         )
     key = column_prop.key
+    known = state.extra("last_known", dict)
+    known.setdefault(key, NO_VALUE)
     last = state.dict.get(key, NO_VALUE)
 
     def read() -> Any:
@@ -322,6 +325,8 @@ def value_reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
         if value is NO_VALUE:
             raise InvalidRequestError(f"{prop} was compared with {state_label(state)}, whose {key!r} has not been set")
         if value is PASSIVE_NO_RESULT:
+            if last is NO_VALUE:
+                last = known[key]
             if last is NO_VALUE:
                 raise InvalidRequestError(
                     f"{prop} was compared with {state!r}, which is detached and whose {key!r} has expired"

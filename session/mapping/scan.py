@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import Field
 from typing import Any
 
 from sqlalchemy import Column, Table, event
@@ -32,7 +33,7 @@ from session.mapping.body import annotations_of, cascading_names, is_mappable, n
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
-from session.mapping.mapped_column import MappedColumn
+from session.mapping.mapped_column import MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
 
@@ -263,8 +264,12 @@ class ClassScan:
         self._enter(name, value, annotation, base)
 
     def _enter_plain_default(self, base: type[Any], name: str, value: Any, written: Any) -> None:
-        """A dataclass field written ``name: Mapped[int] = 5``, or with ``dataclasses.field``."""
+        """Take ``name: Mapped[int] = 5`` of a dataclass for a column with that default; refuse it elsewhere."""
         if getattr(value, "_is_internal_proxy", False) or hasattr(value, "__get__") or hasattr(value, "extension_type"):
+            return
+        if self.dataclass_options is not None and not isinstance(value, Field):
+            column = mapped_column(default=value)
+            self._enter(name, column, self._annotation(base, name, written, column), base)
             return
         raise ArgumentError(
             f"The attribute {self.cls.__name__}.{name} is annotated as mapped, but is set to {value!r}; write "

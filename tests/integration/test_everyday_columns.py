@@ -463,8 +463,9 @@ def test_columns_of_one_row_may_be_picked_and_labelled(session: Session) -> None
     session.add_all([Article(title="a"), Article(title="bb")])
     session.commit()
     rows = session.execute(
-        select(Article.id, Article.title.label("name"), case((Article.title == "a", 1), else_=0).label("is_a"))
-        .order_by(Article.id)
+        select(
+            Article.id, Article.title.label("name"), case((Article.title == "a", 1), else_=0).label("is_a")
+        ).order_by(Article.id)
     ).all()
     assert [(row.id, row.name, row.is_a) for row in rows] == [(1, "a", 1), (2, "bb", 0)]
 

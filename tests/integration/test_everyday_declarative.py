@@ -188,9 +188,7 @@ def test_registry_mapped_decorates_a_class_of_any_base(engine: Engine) -> None:
 
 def test_map_imperatively_maps_a_class_to_a_table(engine: Engine) -> None:
     mapping = registry()
-    users = Table(
-        "user_account", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String(20))
-    )
+    users = Table("user_account", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String(20)))
     addresses = Table(
         "address",
         mapping.metadata,

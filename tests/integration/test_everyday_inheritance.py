@@ -158,9 +158,7 @@ def test_a_joined_subclass_is_selected_with_its_subclasses_only(staffed: Session
     assert staffed.scalar(select(func.count()).select_from(Manager)) == 2
 
 
-def test_a_joined_row_takes_one_insert_a_table_and_updates_only_what_changed(
-    session: Session, engine: Engine
-) -> None:
+def test_a_joined_row_takes_one_insert_a_table_and_updates_only_what_changed(session: Session, engine: Engine) -> None:
     engineer = Engineer(name="e", language="c")
     session.add(engineer)
     with Statements(engine) as sent:
@@ -200,7 +198,9 @@ def test_columns_of_subclasses_come_on_demand_or_with_the_statement(staffed: Ses
     ):
         staffed.expunge_all()
         with Statements(engine) as sent:
-            values = [getattr(person, "language", getattr(person, "budget", None)) for person in staffed.scalars(statement)]
+            values = [
+                getattr(person, "language", getattr(person, "budget", None)) for person in staffed.scalars(statement)
+            ]
             assert sorted(values, key=str) == [10, 99, None, "sql"]
         assert len(sent) == sends
 

@@ -159,7 +159,11 @@ def test_a_loaded_collection_sets_the_many_to_one_without_sql(session: Session, 
 
 
 def test_many_to_one_strategies(session: Session, engine: Engine) -> None:
-    for option, statements in ((joinedload(Book.author), 1), (selectinload(Book.author), 2), (lazyload(Book.author), 3)):
+    for option, statements in (
+        (joinedload(Book.author), 1),
+        (selectinload(Book.author), 2),
+        (lazyload(Book.author), 3),
+    ):
         session.expunge_all()
         with Statements(engine) as sent:
             books = session.scalars(select(Book).options(option).order_by(Book.id)).all()
@@ -214,7 +218,10 @@ def test_raiseload_refuses_and_names_the_attribute(session: Session) -> None:
     with pytest.raises(InvalidRequestError, match=r"Author\.books"):
         author.books  # noqa: B018
     author = session.scalars(
-        select(Author).options(selectinload(Author.books), raiseload("*")).order_by(Author.id).limit(1)
+        select(Author)
+        .options(selectinload(Author.books), raiseload("*"))
+        .order_by(Author.id)
+        .limit(1)
         .execution_options(populate_existing=True)
     ).one()
     assert len(author.books) == 2

@@ -159,9 +159,7 @@ def test_rows_have_names(session: Session) -> None:
 
 def test_aliases_of_one_class(session: Session) -> None:
     younger, older = aliased(User), aliased(User, name="older")
-    statement = (
-        select(younger, older).join(older, younger.age < older.age).order_by(younger.id, older.id)
-    )
+    statement = select(younger, older).join(older, younger.age < older.age).order_by(younger.id, older.id)
     assert [(a.name, b.name) for a, b in session.execute(statement)] == [
         ("ed", "jack"),
         ("ed", "wendy"),
@@ -182,7 +180,10 @@ def test_unions_ctes_and_text_give_objects(session: Session) -> None:
     both = union_all(select(User).where(User.id == 1), select(User).where(User.id == 3)).subquery()
     assert {user.name for user in session.scalars(select(aliased(User, both)))} == {"ed", "wendy"}
     cte = select(User.id).where(User.age > 15).cte("grown")
-    assert session.scalars(select(User.name).join(cte, cte.c.id == User.id).order_by(User.id)).all() == ["jack", "wendy"]
+    assert session.scalars(select(User.name).join(cte, cte.c.id == User.id).order_by(User.id)).all() == [
+        "jack",
+        "wendy",
+    ]
     given = select(User).from_statement(text("SELECT * FROM user_account WHERE age = :age").bindparams(age=30))
     assert session.scalars(given).one().name == "wendy"
     whole = select(User).from_statement(union_all(select(User).where(User.id == 1), select(User).where(User.id == 2)))
@@ -206,7 +207,9 @@ def test_update_and_delete_statements_reach_loaded_objects(session: Session) -> 
     result = session.execute(update(User).where(User.age >= 20).values(age=User.age * 2))
     assert result.rowcount == 2
     assert [users[name].age for name in ("ed", "jack", "wendy")] == [10, 40, 60]
-    session.execute(update(User).where(User.name.like("%a%")).values(age=1), execution_options={"synchronize_session": "fetch"})
+    session.execute(
+        update(User).where(User.name.like("%a%")).values(age=1), execution_options={"synchronize_session": "fetch"}
+    )
     assert users["jack"].age == 1
     session.execute(delete(User).where(User.name == "wendy"))
     assert inspect(users["wendy"]).deleted or users["wendy"] not in session
@@ -290,5 +293,9 @@ def test_joined_collections_with_other_columns(session: Session) -> None:
     with pytest.raises(InvalidRequestError, match="unique"):
         session.execute(statement).all()
     rows: list[Any] = session.execute(statement).unique().all()
-    assert [(user.name, length, len(user.items)) for user, length in rows] == [("ed", 2, 2), ("jack", 4, 1), ("wendy", 5, 0)]
+    assert [(user.name, length, len(user.items)) for user, length in rows] == [
+        ("ed", 2, 2),
+        ("jack", 4, 1),
+        ("wendy", 5, 0),
+    ]
     assert callable(selectinload)
