@@ -259,7 +259,9 @@ cdef class AttributeImpl:
         if self.accepts_row_loader:
             expired = state.expired_keys
             if expired is not None and key in expired:
-                return state.load_expired(passive)
+                committed = state.committed
+                if committed is None or key not in committed:
+                    return state.load_expired(passive)
         extras = state.extras
         if extras is not None:
             callables = extras.get("callables")

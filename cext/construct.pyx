@@ -11,6 +11,12 @@ from session.constants import CLASS_MANAGER as _CLASS_MANAGER
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
 from session.constants import NO_VALUE as _NO_VALUE
 
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        pass
+
+    PyObject *_PyType_Lookup(PyTypeObject *cls, object name)
+
 __all__ = ["make_init"]
 
 cdef str CLASS_MANAGER = _CLASS_MANAGER
@@ -76,7 +82,7 @@ cdef set_keywords(manager, InstanceState state, dict dict_, original, obj, dict 
                     and not impl.active_history
                     and impl.send_modified
                     and state.home is None
-                    and getattr(cls, key, None) is attribute
+                    and _PyType_Lookup(<PyTypeObject*>cls, key) == <PyObject*>attribute
                 ):
                     committed = state.committed
                     if committed is None:

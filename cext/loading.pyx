@@ -43,7 +43,7 @@ cdef extern from *:
 cdef str INSTANCE_STATE = _INSTANCE_STATE
 cdef tuple NO_ARGUMENTS = ()
 
-__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "fill_missing", "keep_first", "set_collection"]
+__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "fill_missing", "forget_changes", "keep_first", "set_collection"]
 
 BULK = 200
 """From this many rows on, the collector rests while objects are made."""
@@ -287,7 +287,7 @@ cdef class RowLoader:
             if callables:
                 self.add_callables(state, dict_)
             if first and filled and refresh_event:
-                refreshed.append((state, filled))
+                refreshed.append((state, set(filled)))
         for pairing in self.nested:
             pairing.pair(context, objects, rows)
         if self.post:
@@ -296,6 +296,8 @@ cdef class RowLoader:
             announce(context, created, load_event, watched)
         for state, keys in refreshed:
             refresh_event(state, context, keys)
+            if state.committed:
+                forget_changes(state, keys)
         return objects
 
     def overwrite(self, context: Any, state: Any, dict_: dict[str, Any], row: Sequence[Any]) -> None:
@@ -519,8 +521,8 @@ def fill_missing(
             continue
         dict_[key] = row[position] if processor is None else processor(row[position])
         filled.append(key)
-    if filled and state.expired_keys is not None:
-        state.unexpire(filled)
+    if state.expired_keys is not None:
+        state.unexpire([column[0] for column in columns])
     if state.expired:
         state.expired = False
     return filled
@@ -535,6 +537,19 @@ def announce(context: Any, created: Iterable[Any], load_event: Any, watched: Any
             load_event(state, context)
         if watched:
             watched(session, state)
+        if state.committed:
+            forget_changes(state, None)
+
+
+def forget_changes(state, keys):
+    """Take what listeners of a load have set for the loaded value: of some attributes, or with ``None`` of all."""
+    obj = state()
+    if obj is None:
+        return
+    if keys is None:
+        state.commit_all(obj.__dict__)
+    else:
+        state.commit(obj.__dict__, keys)
 
 
 def keep_first(objects: Iterable[Any]) -> list[Any]:

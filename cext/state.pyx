@@ -11,6 +11,7 @@ from cpython.object cimport Py_EQ, Py_NE, PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from session.constants import (
+    ATTR_WAS_SET as _ATTR_WAS_SET,
     CALLABLES_OK,
     INSTANCE_STATE,
     NO_VALUE as _NO_VALUE,
@@ -27,6 +28,7 @@ __all__ = [
     "merge_expired",
 ]
 
+cdef object ATTR_WAS_SET = _ATTR_WAS_SET
 cdef object NO_VALUE = _NO_VALUE
 cdef object PASSIVE_NO_RESULT = _PASSIVE_NO_RESULT
 cdef long MAY_SQL = SQL_OK
@@ -242,6 +244,9 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def expired_attributes(self):
+        """Keys of the attributes that were expired and have not been loaded since."""
+        if self.expired:
+            return frozenset(self.manager.keys_tuple).difference(self.dict)
         keys = self.expired_keys
         return frozenset() if keys is None else keys
 
@@ -416,10 +421,9 @@ cdef class InstanceState(ReferenceType):
             impl = manager[key].impl
             if impl is None:
                 continue
-            if impl.accepts_row_loader and not (
-                no_loader and (impl.loader or key in (callables or ()))
-            ):
-                row_keys.append(key)
+            if impl.accepts_row_loader or _is_own_column(impl):
+                if not (no_loader and (impl.loader or key in (callables or ()))):
+                    row_keys.append(key)
             if callables and key in callables and impl.expires_callables:
                 del callables[key]
             if key in dict_:
@@ -450,7 +454,10 @@ cdef class InstanceState(ReferenceType):
         wanted = set(keys) if keys is not None else set()
         if self.committed:
             wanted.difference_update(self.committed)
-        return self.manager.expired_loader(self, wanted, passive)
+        found = self.manager.expired_loader(self, wanted, passive)
+        if found is ATTR_WAS_SET and keys is not None:
+            self.unexpire(keys)
+        return found
 
     # -- coming and going --------------------------------------------------------------------
 
@@ -468,6 +475,11 @@ cdef class InstanceState(ReferenceType):
         self.ident = None
         self.identity_token = None
         self._deleted = False
+
+
+def _is_own_column(impl):
+    """Tell whether an attribute is a column that is loaded by itself, not with the row."""
+    return impl.loader is not None and not impl.uses_objects and not impl.collection
 
 
 # -- loops -----------------------------------------------------------------------------------

@@ -77,6 +77,13 @@ class Expiry:
     def _expire_state(self, state: Any, attribute_names: Iterable[str] | None) -> None:
         self._validate_persistent(state)
         if attribute_names is not None:
+            attribute_names = list(attribute_names)
+            for name in attribute_names:
+                if name not in state.manager:
+                    raise InvalidRequestError(
+                        f"{state_label(state)} cannot be expired or refreshed in {name!r}: "
+                        f"{state.class_.__name__} has no mapped attribute of that name"
+                    )
             state.expire_attributes(state.dict, attribute_names)
             return
         # listed before anything is expired: afterwards there is nothing left to follow

@@ -34,6 +34,7 @@ class LifeCycle:
     _deleted: dict[Any, Any]
     _transaction: SessionTransaction | None
     _insert_count: int
+    _emptied: int  # how often it let go of all its objects
     _warn_on_events: bool
     _autobegin_t: Callable[..., SessionTransaction]
 
@@ -261,6 +262,7 @@ class LifeCycle:
     def expunge_all(self) -> None:
         """Take all objects out of the Session; changes that were not flushed are forgotten by it."""
         states = [*filed(self.identity_map), *self._new]
+        self._emptied += 1
         self._new.clear()
         self._deleted.clear()
         self._detach_states(states)

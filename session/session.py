@@ -118,6 +118,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._new = {}
         self._deleted = {}
         self._insert_count = 0
+        self._emptied = 0
         self._transaction: SessionTransaction | None = None
         self._nested_transaction: SessionTransaction | None = None
         self._manager: SessionTransaction | None = None

@@ -28,6 +28,7 @@ __all__ = [
     "RowLoader",
     "ScalarPairing",
     "fill_missing",
+    "forget_changes",
     "keep_first",
     "set_collection",
 ]
@@ -260,7 +261,7 @@ class RowLoader:
             if callables:
                 self.add_callables(state, dict_)
             if first and filled and refresh_event:
-                refreshed.append((state, filled))
+                refreshed.append((state, set(filled)))
         for pairing in self.nested:
             pairing.pair(context, objects, rows)
         if self.post:
@@ -269,6 +270,8 @@ class RowLoader:
             announce(context, created, load_event, watched)
         for state, keys in refreshed:
             refresh_event(state, context, keys)
+            if state.committed:
+                forget_changes(state, keys)
         return objects
 
     def overwrite(self, context: Any, state: Any, dict_: dict[str, Any], row: Sequence[Any]) -> None:
@@ -492,8 +495,8 @@ def fill_missing(
             continue
         dict_[key] = row[position] if processor is None else processor(row[position])
         filled.append(key)
-    if filled and state.expired_keys is not None:
-        state.unexpire(filled)
+    if state.expired_keys is not None:
+        state.unexpire([column[0] for column in columns])
     if state.expired:
         state.expired = False
     return filled
@@ -508,6 +511,19 @@ def announce(context: Any, created: Iterable[Any], load_event: Any, watched: Any
             load_event(state, context)
         if watched:
             watched(session, state)
+        if state.committed:
+            forget_changes(state, None)
+
+
+def forget_changes(state: Any, keys: Iterable[str] | None) -> None:
+    """Take what listeners of a load have set for the loaded value: of some attributes, or with ``None`` of all."""
+    obj = state()
+    if obj is None:
+        return
+    if keys is None:
+        state.commit_all(obj.__dict__)
+    else:
+        state.commit(obj.__dict__, keys)
 
 
 def keep_first(objects: Iterable[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from weakref import ref
 
 from session.constants import (
+    ATTR_WAS_SET,
     CALLABLES_OK,
     INSTANCE_STATE,
     NO_VALUE,
@@ -273,6 +274,9 @@ class InstanceState(ref[Any]):
 
     @property
     def expired_attributes(self) -> Any:
+        """Keys of the attributes that were expired and have not been loaded since."""
+        if self.expired:
+            return frozenset(self.manager.keys_tuple).difference(self.dict)
         keys = self.expired_keys
         return frozenset() if keys is None else keys
 
@@ -444,8 +448,9 @@ class InstanceState(ref[Any]):
             impl = manager[key].impl
             if impl is None:
                 continue
-            if impl.accepts_row_loader and not (no_loader and (impl.loader or key in (callables or ()))):
-                row_keys.append(key)
+            if impl.accepts_row_loader or _is_own_column(impl):
+                if not (no_loader and (impl.loader or key in (callables or ()))):
+                    row_keys.append(key)
             if callables and key in callables and impl.expires_callables:
                 del callables[key]
             if key in dict_:
@@ -475,7 +480,10 @@ class InstanceState(ref[Any]):
         wanted = set(keys) if keys is not None else set()
         if self.committed:
             wanted.difference_update(self.committed)
-        return self.manager.expired_loader(self, wanted, passive)
+        found = self.manager.expired_loader(self, wanted, passive)
+        if found is ATTR_WAS_SET and keys is not None:
+            self.unexpire(keys)
+        return found
 
     # -- coming and going --------------------------------------------------------------------
 
@@ -493,6 +501,11 @@ class InstanceState(ref[Any]):
         self.ident = None
         self.identity_token = None
         self._deleted = False
+
+
+def _is_own_column(impl: Any) -> bool:
+    """Tell whether an attribute is a column that is loaded by itself, not with the row."""
+    return impl.loader is not None and not impl.uses_objects and not impl.collection
 
 
 # -- loops -----------------------------------------------------------------------------------

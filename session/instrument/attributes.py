@@ -230,6 +230,10 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
         """True if the object of a state belongs to a parent by this attribute; ``optimistic`` where it is not known."""
         return self.impl.hasparent(state, optimistic)  # type: ignore[no-any-return]
 
+    def get_history(self, instance: Any, passive: int = PASSIVE_OFF) -> History:
+        """Give what changed in the attribute of an object since the last flush."""
+        return get_history(instance, self.key, passive)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in _NEVER_ON_COMPARATOR:
             raise AttributeError(name)

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError
 
 from session._accel import attributes as hot
-from session.constants import INSTANCE_STATE, NO_VALUE, PASSIVE_NO_FETCH, PASSIVE_NO_RESULT
+from session.constants import NO_VALUE, PASSIVE_NO_FETCH, PASSIVE_NO_RESULT
 
 __all__ = ["wire_backref"]
 
@@ -30,7 +30,7 @@ def wire_backref(attribute: Any, reverse_key: str, uselist: bool) -> None:
     """
 
     def reverse_of(child: Any, own_impl: Any) -> tuple[Any, Any, Any]:
-        state = child.__dict__[INSTANCE_STATE]
+        state = hot.related_state(own_impl, child)
         found = state.manager.get(reverse_key)
         impl = None if found is None else found.impl
         if impl is None or not impl.uses_objects:

@@ -290,12 +290,13 @@ class CollectionAdapter:
 
     def __iter__(self) -> Iterator[Any]:
         data = self._data()
-        if type(data)._session_kind is LIST:
+        if type(data)._session_kind is LIST and isinstance(data, list):
             return list.__iter__(data)
         return iter(self._role("iterator")())
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        data = self._data()
+        return len(data) if isinstance(data, (list, set, dict)) else sum(1 for _ in self)
 
     def __bool__(self) -> bool:
         return True

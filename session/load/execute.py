@@ -311,9 +311,25 @@ def _streamed(plan: SelectPlan, statement: Any, context: Any, chunks: Any, size:
     first = next(chunks, ())
     loaded = plan.load(context, first)
 
+    emptied = None if context is None else context.session._emptied
+
     def following() -> Iterator[list[Any]]:
         yield loaded
-        for rows in chunks:
+        count = len(first)
+        while True:
+            if context is not None and context.session._emptied != emptied:
+                chunks.close()
+                if count < size:  # there are no more
+                    return
+                raise InvalidRequestError(
+                    "Cannot load the rest of a streamed result: its Session was closed, or let go of all its objects, "
+                    "since the statement was executed; fetch all rows before that",
+                    code="lkrp",
+                )
+            rows = next(chunks, None)
+            if rows is None:
+                return
+            count = len(rows)
             yield plan.load(context, rows)
 
     return ChunkedResult(plan.metadata_for(statement), following(), plan.scalars, _Source(chunks), size)

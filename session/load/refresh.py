@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
-from session.constants import ATTR_WAS_SET, PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
+from session.constants import ATTR_WAS_SET, NO_AUTOFLUSH, PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
 from session.exc import DetachedInstanceError, ObjectDeletedError
 from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
@@ -145,15 +145,15 @@ def load_scalars(state: Any, keys: Any, passive: int) -> Any:
     """
     if not passive & SQL_OK:
         return PASSIVE_NO_RESULT
-    load_columns(state, keys, passive)
+    load_columns(state, state.manager.expirable.intersection(keys), passive, whole=True)
     return ATTR_WAS_SET
 
 
-def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
-    """Load some columns of an object by one SELECT; see :func:`load_scalars`.
+def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = False) -> None:
+    """Load some columns of an object by one SELECT; see :func:`load_scalars`.  Pending changes are flushed first.
 
-    An object that has expired as a whole is loaded as by a query for it, with all that its mapping, and the
-    options that it was loaded with, load eagerly; its pending changes stay.
+    :param whole: an object that has expired as a whole is loaded as by a query for it, with all that its mapping,
+        and the options that it was loaded with, load eagerly; its pending changes stay.
     """
     session = state.session
     wanted = frozenset(keys)
@@ -167,16 +167,17 @@ def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
         )
     mapper = state.manager.mapper
     dict_ = state.dict
-    if state.ident is None:
-        for key in wanted:
-            if key not in dict_:
-                dict_[key] = None
-        return
     columns = frozenset(key for key in wanted if is_row_key(mapper, key))
     if not columns:
         return
+    if state.ident is None:
+        if not row_columns(mapper, columns).load(session, state, dict_, unfiled_key(state, dict_)):
+            raise ObjectDeletedError(state)
+        return
+    if not passive & NO_AUTOFLUSH:
+        session._autoflush()
     options = state.load_options or ()
-    if state.expired:
+    if state.expired and whole:
         state.expired = False
         found = load_by_identity(
             session,
@@ -209,6 +210,20 @@ def load_columns(state: Any, keys: Iterable[str], passive: int) -> None:
         state.unexpire(columns)
     elif not row_columns(mapper, columns).load(session, state, dict_):
         raise ObjectDeletedError(state)
+
+
+def unfiled_key(state: Any, dict_: dict[str, Any]) -> Any:
+    """Give the primary key of an object that a flush has inserted, and has not made persistent yet.
+
+    :raises InvalidRequestError: the object does not have all of it.
+    """
+    values = tuple([dict_.get(key) for key in state.manager.mapper.pk_keys])
+    if None in values:
+        raise InvalidRequestError(
+            f"Cannot load attributes of a {state.class_.__name__} object that has no complete primary key; flush it "
+            "first"
+        )
+    return values if len(values) > 1 else values[0]
 
 
 def has_criteria(options: Any) -> bool:
@@ -247,6 +262,9 @@ def refresh_state(
     mapper = state.manager.mapper
     only = None if keys is None else frozenset(keys)
     later = () if only is None else [key for key in only if loads_when_read(mapper, key)]
+    if only is not None and not all(is_row_key(mapper, key) for key in only):
+        # related objects are found by the key
+        only = only.union(mapper.pk_keys)
     given = options or state.load_options or ()
     if (
         only
@@ -255,7 +273,7 @@ def refresh_state(
         and not session.dispatch.do_orm_execute
         and all(is_row_key(mapper, key) for key in only)
     ):
-        load_columns(state, only, PASSIVE_OFF)
+        load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
         return
     found = load_by_identity(
         session,
@@ -274,16 +292,20 @@ def refresh_state(
             f"Cannot refresh the {state.class_.__name__} object with primary key {ident!r}: "
             "its row is not in the database"
         )
+    dict_ = state.dict
     for key in later:
-        impl = state.manager[key].impl
-        if key not in state.dict:
-            impl.get(state, state.dict)
+        if key not in dict_ and key not in (state.peek("callables") or ()):
+            state.manager[key].impl.get(state, dict_)
 
 
 def loads_when_read(mapper: Any, key: str) -> bool:
-    """Tell whether a refresh that names a relationship has to load it by itself."""
+    """Tell whether a refresh that names a relationship has to load it by itself if the SELECT does not."""
     prop = mapper.props.get(key)
-    return prop is not None and prop.is_relationship and prop.strategy == "select"
+    return prop is not None and prop.is_relationship and prop.strategy in LOADED
+
+
+LOADED = frozenset({"select", "joined", "selectin", "subquery", "immediate"})
+"""Strategies of relationships that can be loaded into their attribute."""
 
 
 hooks.load_scalars = load_scalars

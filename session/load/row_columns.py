@@ -40,9 +40,10 @@ class RowColumns:
         self.statement, self.identity = statement_of(mapper, [prop.columns[0] for prop in props])
         self._plans: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
 
-    def load(self, session: Any, state: Any, dict_: dict[str, Any]) -> bool:
+    def load(self, session: Any, state: Any, dict_: dict[str, Any], ident: Any = None) -> bool:
         """Load the columns into an object; what it has or has changed stays.
 
+        :param ident: the primary key, if the object is not persistent yet.
         :return: False if there is no such row.
         """
         connection = session._connection_for(self.mapper, state=state)
@@ -52,7 +53,8 @@ class RowColumns:
         plan = plans.get(key)
         if plan is None:
             plan = plans[key] = plan_for(self.statement, connection.dialect, schema_translate_map=translation)
-        ident = state.ident
+        if ident is None:
+            ident = state.ident
         values = {self.identity[0]: ident} if len(self.identity) == 1 else dict(zip(self.identity, ident, strict=True))
         rows = driver_for(connection).rows(plan, values)
         if not rows:
@@ -68,8 +70,10 @@ class RowColumns:
         state.unexpire(self.keys)
         refresh_event = state.manager.dispatch.refresh
         if refresh_event and filled:
-            context = LoadContext(session, statement=self.statement, params=values, only_keys=filled)
-            refresh_event(state, context, filled)
+            changed = set(filled)
+            context = LoadContext(session, statement=self.statement, params=values, only_keys=changed)
+            refresh_event(state, context, changed)
+            state.commit(dict_, filled)
         return True
 
 

@@ -40,7 +40,11 @@ class JoinedStrategy:
         """Join the target, or find it in the statement, and pair it with its parents."""
         part.reset = True
         if directive is not None and directive.params.get("contains"):
-            self.compile_contained(build, part, directive)
+            if build.options.at is None:
+                self.compile_contained(build, part, directive)
+            else:
+                # the statement is one of the loaders', without the joins of the statement that began it
+                compile_late(self.prop, part, "select")
         elif (
             not available
             or not can_join(build.builder)

@@ -221,6 +221,8 @@ class LazyLoader:
         """Find the target of a many-to-one by its primary key, in the Session first."""
         prop = self.prop
         dict_ = state.dict
+        # for the history of a value that was replaced unread, the old one is asked for
+        replaced = prop.key in dict_
         mapper = state.manager.mapper
         values = []
         for local, _ in prop.get_pairs:
@@ -228,7 +230,7 @@ class LazyLoader:
             if value is PASSIVE_NO_RESULT or value is NO_VALUE:
                 return value
             values.append(value)
-        if prop.key in dict_:
+        if prop.key in dict_ and not replaced:
             # reading an expired column has loaded the whole object
             return ATTR_WAS_SET
         target = prop.mapper
@@ -243,7 +245,7 @@ class LazyLoader:
             return PASSIVE_NO_RESULT
         if may_flush(session, state, passive):
             session._autoflush()
-            if prop.key in dict_:
+            if prop.key in dict_ and not replaced:
                 return ATTR_WAS_SET
             found = present(session, target, ident, state.identity_token, passive)
             if found is not None:
@@ -275,9 +277,11 @@ class LazyLoader:
         """Load the related objects by the join condition."""
         prop = self.prop
         dict_ = state.dict
+        # for the history of a value that was replaced unread, the old one is asked for
+        replaced = prop.key in dict_
         if may_flush(session, state, passive) and not pending:
             session._autoflush()
-            if prop.key in dict_:
+            if prop.key in dict_ and not replaced:
                 return ATTR_WAS_SET
         clause = prop.lazy_clause()
         mapper = state.manager.mapper
@@ -294,7 +298,7 @@ class LazyLoader:
                 nulls.append(name)
                 value = None
             values[name] = value
-        if prop.key in dict_:
+        if prop.key in dict_ and not replaced:
             # reading an expired column has loaded the whole object
             return ATTR_WAS_SET
         if nulls and len(nulls) == len(values) and prop.direction is not MANYTOONE:
@@ -458,7 +462,7 @@ def directive_of(prop: Any, state: Any) -> Any:
     memo = held.memo if isinstance(held, CarriedOptions) else {}
     resolved = memo.get("resolved")
     if resolved is None:
-        resolved = memo["resolved"] = resolve_options(held)
+        resolved = memo["resolved"] = resolve_options(held or ())
     mapper = state.manager.mapper
     path = state.load_path
     scope = resolved.scope(mapper) if path is None else resolved.scope_at(path.steps)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
     NoForeignKeysError,
     NoInspectionAvailable,
     ResourceClosedError,
+    SAWarning,
     StatementError,
 )
 
@@ -36,6 +37,7 @@ from session import (
 from session.exc import (
     DetachedInstanceError,
     FlushError,
+    LoaderStrategyException,
     MappedAnnotationError,
     UnmappedClassError,
     UnmappedError,
@@ -69,6 +71,22 @@ class Pair(Base):
 
     left: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     right: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class Owner(Base):
+    __tablename__ = "owner"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    one_id: Mapped[int | None] = mapped_column(ForeignKey("owned.id"))
+    one: Mapped[Owned | None] = relationship(foreign_keys=[one_id])
+    many: Mapped[list[Owned]] = relationship(foreign_keys="Owned.owner_id")
+
+
+class Owned(Base):
+    __tablename__ = "owned"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("owner.id", use_alter=True, name="fk_owner"))
 
 
 class Plain:
@@ -118,7 +136,7 @@ def test_mappers_of_what_is_not_mapped() -> None:
         class_mapper(Plain)
     with pytest.raises(UnmappedInstanceError, match="Plain"):
         object_mapper(Plain())
-    with pytest.raises(NoInspectionAvailable, match="Plain"):
+    with pytest.raises(NoInspectionAvailable):
         inspect(Plain)
     with pytest.raises(ArgumentError):
         class_mapper("User")
@@ -130,16 +148,18 @@ def test_statements_refuse_what_is_not_mapped(session: Session) -> None:
         select(Plain)
     with pytest.raises(ArgumentError, match="Plain"):
         session.query(Plain)
-    with pytest.raises(ArgumentError, match="Plain"):
-        select(User).join(Plain)
-    with pytest.raises((UnmappedClassError, ArgumentError, InvalidRequestError), match="Plain"):
+    with pytest.raises((UnmappedClassError, ArgumentError, NoInspectionAvailable)):
+        select(User).join(Plain).compile()
+    with pytest.raises((UnmappedClassError, NoInspectionAvailable)):
         session.get(Plain, 1)
 
 
 def test_a_member_of_another_class_is_refused_by_the_flush(session: Session) -> None:
-    session.add(User(name="x", items=[Pair(left=1, right=1)]))
-    with pytest.raises(FlushError, match=r"(?s)(?=.*Pair)(?=.*User\.items)"):
+    session.add(Owner(many=[User(name="x")]))
+    with pytest.raises(FlushError, match=r"(?s)(?=.*User)(?=.*Owner\.many)"):
         session.flush()
+    with pytest.raises(AssertionError, match=r"(?s)(?=.*User)(?=.*Owner)(?=.*one)"):
+        session.add(Owner(one=User(name="x")))
 
 
 def test_a_value_that_is_not_mapped_is_refused_by_a_relationship() -> None:
@@ -159,13 +179,13 @@ def test_a_value_that_is_not_mapped_is_refused_by_a_relationship() -> None:
 
 @pytest.mark.parametrize("ident", [(1, 2), (), [1, 2], {"id": 1, "name": 2}, {"nmae": 1}, {}])
 def test_get_with_the_wrong_number_of_values(session: Session, ident: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="(?s)(?=.*User|.*user_account)"):
+    with pytest.raises(InvalidRequestError, match=r"(User|user_account|'id')"):
         session.get(User, ident)
 
 
 @pytest.mark.parametrize("ident", [1, (1,), (1, 2, 3), {"left": 1}, {"left": 1, "wrong": 2}])
 def test_get_with_the_wrong_parts_of_a_composite_key(session: Session, ident: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="(?s)(?=.*Pair|.*pair)"):
+    with pytest.raises(InvalidRequestError, match=r"(Pair|pair|left)"):
         session.get(Pair, ident)
 
 
@@ -187,9 +207,9 @@ def _nothing() -> Any:
 def test_unknown_attributes(session: Session) -> None:
     with pytest.raises(TypeError, match=r"(?s)(?=.*nmae)(?=.*User)"):
         User(nmae="x")
-    with pytest.raises(InvalidRequestError, match=r"(?s)(?=.*User)(?=.*nmae)"):
+    with pytest.raises(InvalidRequestError, match=r"(?s)(?=.*User|.*user_account)(?=.*nmae)"):
         select(User).filter_by(nmae="x")
-    with pytest.raises(InvalidRequestError, match=r"(?s)(?=.*User)(?=.*nmae)"):
+    with pytest.raises(InvalidRequestError, match=r"(?s)(?=.*User|.*user_account)(?=.*nmae)"):
         session.query(User).filter_by(nmae="x")
     with pytest.raises(AttributeError, match="nmae"):
         User.nmae  # noqa: B018
@@ -198,12 +218,12 @@ def test_unknown_attributes(session: Session) -> None:
     with pytest.raises(InvalidRequestError, match="nmae"):
         inspect(User).get_property("nmae")
     user = session.get(User, 1)
-    with pytest.raises(InvalidRequestError, match=r"(?s)(?=.*User)(?=.*nmae)"):
+    with pytest.raises((InvalidRequestError, KeyError), match="nmae"):
         session.refresh(user, ["nmae"])
 
 
 def test_options_for_attributes_that_do_not_fit(session: Session) -> None:
-    with pytest.raises(ArgumentError):
+    with pytest.raises((ArgumentError, LoaderStrategyException), match=r"User\.name"):
         session.scalars(select(User).options(joinedload(User.name))).all()
     with pytest.raises(ArgumentError, match=r"(?s)(?=.*Item)(?=.*User)"):
         session.scalars(select(Item).options(selectinload(User.items))).all()
@@ -231,14 +251,14 @@ def test_an_object_of_another_session_is_refused(session: Session, engine: Engin
     user = session.get(User, 1)
     with Session(engine) as other:
         for verb in ("add", "delete"):
-            with pytest.raises(InvalidRequestError, match="(?s)(?=.*User)(?=.*already attached)"):
+            with pytest.raises(InvalidRequestError, match=r"(?s)(?=.*User)(?=.*attach)"):
                 getattr(other, verb)(user)
         for verb in ("expunge", "refresh", "expire"):
             with pytest.raises(InvalidRequestError, match="User"):
                 getattr(other, verb)(user)
         item = Item()
         other.add(item)
-        with pytest.raises(InvalidRequestError, match="already attached"):
+        with pytest.raises(InvalidRequestError, match="attach"):
             user.items.append(item)
         other.expunge_all()
     assert user in session
@@ -358,11 +378,15 @@ def test_a_connection_lost_in_mid_flush(session: Session, engine: Engine) -> Non
     assert session.scalars(select(User.age).order_by(User.id)).all() == [3, None]
 
 
-def test_a_result_read_after_the_session_was_closed(session: Session) -> None:
-    result = session.execute(select(User).execution_options(yield_per=1))
+def test_a_streamed_result_does_not_outlive_its_session(session: Session) -> None:
+    session.add_all([User(name=f"n{number}") for number in range(20)])
+    session.flush()
+    result = session.scalars(select(User).execution_options(yield_per=5))
+    next(result)
     session.close()
     with pytest.raises((ResourceClosedError, InvalidRequestError)):
         result.all()
+    assert not list(session)
 
 
 # -- mappings -------------------------------------------------------------------------------------
@@ -400,7 +424,7 @@ def _reserved_name(base: Any) -> Any:
         metadata: Mapped[str]
 
 
-def _reserved_registry(base: Any) -> Any:
+def _reserved_column(base: Any) -> Any:
     class Odd(base):
         __tablename__ = "odd"
         id: Mapped[int] = mapped_column(primary_key=True)
@@ -414,13 +438,11 @@ def _reserved_registry(base: Any) -> Any:
         (_no_table, InvalidRequestError, ["NoTable", "__tablename__"]),
         (_unknown_type, ArgumentError, ["Plain", "value"]),
         (_unknown_name, (MappedAnnotationError, NameError), ["Nowhere"]),
-        (_reserved_name, InvalidRequestError, ["metadata"]),
-        (_reserved_registry, InvalidRequestError, ["metadata"]),
+        (_reserved_name, (InvalidRequestError, SAWarning), ["metadata"]),
+        (_reserved_column, (InvalidRequestError, SAWarning), ["metadata"]),
     ],
 )
-def test_classes_that_cannot_be_mapped(
-    make: Callable[[Any], Any], error: type[Exception], names: list[str]
-) -> None:
+def test_classes_that_cannot_be_mapped(make: Callable[[Any], Any], error: type[Exception], names: list[str]) -> None:
     class Own(DeclarativeBase):
         pass
 
