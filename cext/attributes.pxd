@@ -22,7 +22,6 @@ cdef class AttributeImpl:
     cdef public bint active_history
     cdef public bint trackparent
     cdef public bint accepts_row_loader
-    cdef public bint expires_callables
     cdef public bint send_modified
     cdef public bint listened
 

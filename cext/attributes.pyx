@@ -201,7 +201,6 @@ cdef class AttributeImpl:
         self.trackparent = trackparent
         self.compare = eq if compare is None else compare
         self.accepts_row_loader = accepts_row_loader
-        self.expires_callables = False
         self.send_modified = send_modified
         self.parent_token = self if parent_token is None else parent_token
         self.append_token = AttributeEventToken(self, OP_APPEND)

@@ -235,7 +235,7 @@ class ORMExecuteState:
 
     @property
     def loader_strategy_path(self) -> Any:
-        """The path of the relationship that is loaded, or ``None``."""
+        """The way to the relationship that is loaded: mapper, relationship, mapper, ...; ``None`` for other loads."""
         return self._load.get("path")
 
     # -- settings ------------------------------------------------------------------------------

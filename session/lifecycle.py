@@ -281,7 +281,11 @@ class LifeCycle:
         self._detach_states(states, to_transient)
 
     def _detach_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
-        """Part with states; the life-cycle events tell what each was and is now."""
+        """Part with states; the life-cycle events tell what each was and is now.
+
+        A listener that fails does not keep the others from leaving; the first error is raised at the end.
+        """
+        failure: BaseException | None = None
         home, dispatch = self.identity_map, self.dispatch
         for state in states:
             if state.home is not home:
@@ -301,7 +305,12 @@ class LifeCycle:
                 state.expired = False
                 state.expired_keys = None
             if listeners and obj is not None:
-                listeners(self, state)
+                try:
+                    listeners(self, state)
+                except BaseException as error:
+                    failure = failure or error
+        if failure is not None:
+            raise failure
 
     # -- where an object stands ----------------------------------------------------------------
 

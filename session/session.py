@@ -248,14 +248,15 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     def _end(self, finish: bool = False, invalidate: bool = False) -> None:
         if finish:
             self._finished = True
-        self.expunge_all()
-        transaction = self._transaction
-        if transaction is None:
-            return
-        gone = [state for level in transaction._lineage() for state in level.snapshot.deleted]
-        for level in list(transaction._lineage()):
-            level.close(invalidate)
-        self._detach_states(gone)
+        try:
+            self.expunge_all()
+        finally:
+            transaction = self._transaction
+            if transaction is not None:
+                gone = [state for level in transaction._lineage() for state in level.snapshot.deleted]
+                for level in list(transaction._lineage()):
+                    level.close(invalidate)
+                self._detach_states(gone)
 
     def in_transaction(self) -> bool:
         """True if a transaction has begun."""

@@ -53,11 +53,18 @@ class Snapshot:
             self.note_switch(state, before, after)
 
     def restore(self, session: Any) -> None:
-        """Give the objects of the Session back the life they had when the boundary began."""
+        """Give the objects of the Session back the life they had when the boundary began.
+
+        All of them, even if a listener fails: the first error is raised at the end.
+        """
+        failure: BaseException | None = None
         born = dict(self.new)
         born.update(dict.fromkeys(session._new))
         doomed = [pair for pair in (*self.deleted.items(), *session._deleted.items()) if pair[0] not in born]
-        session._expunge_states(list(born), to_transient=True)
+        try:
+            session._expunge_states(list(born), to_transient=True)
+        except BaseException as error:
+            failure = error
         self.new.clear()
 
         identities = session.identity_map
@@ -72,7 +79,10 @@ class Snapshot:
 
         self.deleted.clear()
         for state, _ in doomed:
-            session._update_impl(state, revert_deletion=True)
+            try:
+                session._update_impl(state, revert_deletion=True)
+            except BaseException as error:
+                failure = failure or error
         session._deleted.clear()
 
         touched = self.dirty
@@ -81,6 +91,8 @@ class Snapshot:
         else:
             state_loops.expire_states([s for s in filed(identities) if s.modified or s in touched])
             touched.clear()
+        if failure is not None:
+            raise failure
 
 
 def filed(identities: Any) -> list[Any]:

@@ -353,17 +353,24 @@ class SessionTransaction(Guarded):
 
     @moves((PREPARED,), CLOSED)
     def _complete(self) -> None:
-        session = self.session
         if self._boundary:
             for enlisted in self._enlisted:
                 if enlisted.ours_to_end:
                     enlisted.transaction.commit()
             self._state = COMMITTED
-            if session.dispatch.after_commit:
-                session.dispatch.after_commit(session)
+        try:
+            if self._boundary:
+                self._after_commit()
+        finally:  # it is committed, whatever listeners say
+            self._announce(CLOSED)
+            self.close()
+
+    def _after_commit(self) -> None:
+        try:
+            if self.session.dispatch.after_commit:
+                self.session.dispatch.after_commit(self.session)
+        finally:
             self._keep_changes()
-        self._announce(CLOSED)
-        self.close()
 
     def _keep_changes(self) -> None:
         session = self.session
@@ -429,7 +436,10 @@ class SessionTransaction(Guarded):
                 self.session.dispatch.after_rollback(self.session)
             except BaseException as error:
                 failure = error
-        self.snapshot.restore(self.session)
+        try:
+            self.snapshot.restore(self.session)
+        except BaseException as error:
+            failure = failure or error
         return failure
 
     @moves(ANY_STATE, CLOSED)

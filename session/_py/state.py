@@ -407,12 +407,9 @@ class InstanceState(ref[Any]):
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
+            extras.pop("callables", None)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
-            callables = extras.get("callables")
-            if callables:
-                for key in manager.callables_dropped_by_expire(callables):
-                    del callables[key]
         self.expired_keys = manager.expirable
         if self.load_options is not None:
             self.load_options, self.load_path = manager.options_after_expire(self)
@@ -449,10 +446,11 @@ class InstanceState(ref[Any]):
             if impl is None:
                 continue
             if impl.accepts_row_loader or _is_own_column(impl):
-                if not (no_loader and (impl.loader or key in (callables or ()))):
+                has_loader = impl.loader is not None or (callables is not None and key in callables)
+                if not (no_loader and has_loader):
                     row_keys.append(key)
-            if callables and key in callables and impl.expires_callables:
-                del callables[key]
+                    if callables is not None:
+                        callables.pop(key, None)
             if key in dict_:
                 old = dict_.pop(key)
                 if impl.collection:

@@ -161,16 +161,17 @@ def _insert_run(
         _run_without_result(connection, *shape.statement((), False).arrange(uow, connection, rows))
     else:
         _insert_and_fetch(uow, connection, shape, returned, states, rows)
-    if shape.places:
-        _note_generated(uow, states, rows, shape.places)
     if shape.made_elsewhere:
         left = [pair[1] for pair in shape.made_elsewhere if pair not in returned]
         if left:
             expire(states, left)
             if shape.always_eager:
                 uow.load_after(states, frozenset(left))
-        if len(returned) > len(shape.missing_keys):
-            tell_refreshed(uow, states, [key for _, key in returned[len(shape.missing_keys) :]])
+    fetched = [key for _, key in returned[len(shape.missing_keys) :]]
+    if shape.places:
+        _note_generated(uow, states, rows, shape.places, fetched)
+    else:
+        tell_refreshed(uow, states, fetched)
 
 
 def _run_without_result(connection: Connection, plan: Any, rows: list[Any]) -> None:
@@ -283,8 +284,13 @@ def _insert_expressions(
             uow.load_after([state], frozenset(left))
 
 
-def _note_generated(uow: Any, states: list[Any], rows: list[Any], places: Sequence[tuple[str, int]]) -> None:
-    """Give the objects their Python-made defaults, and tell listeners of ``refresh_flush``."""
+def _note_generated(
+    uow: Any, states: list[Any], rows: list[Any], places: Sequence[tuple[str, int]], fetched: list[str]
+) -> None:
+    """Give the objects their Python-made defaults, and tell listeners of ``refresh_flush``.
+
+    :param fetched: the attributes that have got their values from the database.
+    """
     if not states[0].manager.dispatch.refresh_flush:
         gather.write_back(states, rows, places)
         return
@@ -292,4 +298,4 @@ def _note_generated(uow: Any, states: list[Any], rows: list[Any], places: Sequen
         dict_ = state().__dict__
         generated = [key for key, position in places if dict_.get(key) is not row[position]]
         gather.write_back([state], [row], places)
-        tell_refreshed(uow, [state], generated)
+        tell_refreshed(uow, [state], [*fetched, *generated])

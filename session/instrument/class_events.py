@@ -50,6 +50,11 @@ class InstrumentationEvents(event.Events[Any]):
         target.class_ = ref(event_key.target, forget)
         event_key.with_dispatch_target(INSTRUMENTATION).with_wrapper(if_wanted).base_listen(**keywords)
 
+    @classmethod
+    def _clear(cls) -> None:
+        super()._clear()
+        INSTRUMENTATION.dispatch._clear()
+
     def class_instrument(self, cls: type[Any]) -> None:
         """After a class got its manager."""
 

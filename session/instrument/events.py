@@ -103,7 +103,7 @@ def _with_instance(fn: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(fn)
     def on_instance(state: Any, *args: Any, **kw: Any) -> Any:
         # managers (first_init) have no object behind them and are handed on as they are
-        return fn(state() if hasattr(state, "ident") else state, *args, **kw)
+        return fn(state.obj() if hasattr(state, "ident") else state, *args, **kw)
 
     return on_instance
 

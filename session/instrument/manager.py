@@ -137,9 +137,6 @@ class ClassManager(dict[str, Any]):
     def has_parent(self, state: Any, key: str, optimistic: bool = False) -> bool:
         return self[key].impl.hasparent(state, optimistic)  # type: ignore[no-any-return]
 
-    def callables_dropped_by_expire(self, callables: Iterable[str]) -> list[str]:
-        return [key for key in callables if key in self and self[key].impl.expires_callables]
-
     # -- instances ---------------------------------------------------------------------------
 
     def new_instance(self, state: Any = None) -> Any:

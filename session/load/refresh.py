@@ -186,6 +186,7 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
             options=options,
             path=state.load_path if options else None,
             identity_token=state.identity_token,
+            only_keys=expired_with_row(mapper) if options else None,
             kind="column",
         )
         if found is None:
@@ -210,6 +211,19 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
         state.unexpire(columns)
     elif not row_columns(mapper, columns).load(session, state, dict_):
         raise ObjectDeletedError(state)
+
+
+def expired_with_row(mapper: Any) -> frozenset[str]:
+    """Give the attributes that an expired object has back after its next load: no columns of their own SELECT.
+
+    Options that the object was loaded with are no reason to leave out one of these columns, or to load another.
+    """
+    memo = memo_of(mapper)
+    found: frozenset[str] | None = memo.get("expired")
+    if found is None:
+        related = [prop.key for prop in mapper.props.values() if prop.is_relationship]
+        found = memo.setdefault("expired", mapper.class_manager.expirable.union(related))
+    return found
 
 
 def unfiled_key(state: Any, dict_: dict[str, Any]) -> Any:

@@ -257,6 +257,7 @@ class LazyLoader:
             objects = run_select(
                 session, statement, values_, target, RELATIONSHIP,
                 options=options, identity_token=state.identity_token, lazy_loaded_from=state, autoflush=False,
+                path=shown_path(state, prop),
                 execution_options=execution_options,
             )[0]
             obj = objects[0] if objects else None
@@ -312,6 +313,8 @@ class LazyLoader:
             "autoflush": False,
             "execution_options": execution_options,
         }
+        if session.dispatch.do_orm_execute:
+            settings["path"] = shown_path(state, prop)
         if options:
             statement = self.statement_with(state, options, tuple(nulls))
             columns = run_select(
@@ -421,6 +424,12 @@ def present(session: Any, target: Any, ident: Any, token: Any, passive: int) -> 
             session._remove_newly_deleted([state])
             return GONE
     return obj
+
+
+def shown_path(state: Any, prop: Any) -> tuple[Any, ...]:
+    """Give the steps from the statement that has loaded an object to one of its relationships, for listeners."""
+    start = (state.manager.mapper,) if state.load_path is None else state.load_path.steps
+    return (*start, prop)
 
 
 def read_column(mapper: Any, state: Any, dict_: dict[str, Any], column: Any, passive: int) -> Any:

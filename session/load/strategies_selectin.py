@@ -158,6 +158,8 @@ class SelectinLoad:
         """Run the SELECT for one batch of keys."""
         settings = context.follow_up()
         bind_arguments = settings.pop("bind_arguments")
+        if context.session.dispatch.do_orm_execute:
+            settings["path"] = self.path.steps[:-1]
         values = {KEYS: list(keys)}
         options = context.options
         if any(option.has_values for option in options if hasattr(option, "has_values")):

@@ -19,7 +19,6 @@ class ProxyImpl:
     dynamic = False
     supports_population = False
     accepts_row_loader = False
-    expires_callables = False
     active_history = False
     listened = True
     loader = None

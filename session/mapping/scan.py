@@ -217,7 +217,15 @@ class ClassScan:
         declared.append((base, name))
 
     def _watch_reserved(self, base: type[Any], name: str) -> None:
-        if base is self.cls and name in _OURS and name in base.__dict__:
+        if base is not self.cls or name not in _OURS:
+            return
+        if name not in base.__dict__:
+            if is_mapped_annotation(annotations_of(base).get(name)):
+                raise InvalidRequestError(
+                    f"The attribute name {name!r} of {self.cls.__name__} is reserved for its declarative base; give "
+                    f"the attribute another name, as in {name}_: Mapped[...] = mapped_column({name!r})"
+                )
+        else:
             self._refuse_reserved(base.__dict__[name])
             if name == "registry":
                 warn(

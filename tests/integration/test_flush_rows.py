@@ -224,7 +224,7 @@ def test_refresh_flush_tells_of_made_values(session: Session) -> None:
         session.flush()
     finally:
         event.remove(Made, "refresh_flush", listen)
-    assert ["label"] in told
+    assert any("label" in keys for keys in told)
 
 
 def test_none_and_null_are_told_apart(session: Session) -> None:
@@ -287,8 +287,9 @@ def test_updates_go_in_the_order_of_the_key(session: Session, engine: Engine) ->
     items = [Item(name=str(number)) for number in range(5)]
     session.add_all(items)
     session.commit()
-    for item in reversed(items):
-        item.price = item.id
+    numbers = [item.id for item in items]  # reading an expired object flushes what changed before
+    for item, number in reversed(list(zip(items, numbers, strict=True))):
+        item.price = number
     with Statements(engine) as sent:
         session.flush()
     updates = [value for text, value in zip(sent.texts, sent.parameters, strict=True) if text.startswith("UPDATE")]

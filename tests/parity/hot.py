@@ -127,9 +127,6 @@ class Manager(dict[str, Any]):
     def invalidate_collection(self, collection: Any) -> None:
         collection._sa_adapter.invalidated = True
 
-    def callables_dropped_by_expire(self, callables: Iterable[str]) -> list[str]:
-        return [key for key in callables if key in self and self[key].impl.expires_callables]
-
     def attribute_states(self, state: Any) -> Any:
         return ("attribute states of", state)
 

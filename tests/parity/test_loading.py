@@ -360,7 +360,7 @@ def test_listeners_hear_of_what_is_made_and_filled(world: World, cls: Any) -> No
         ("session", 1),
         ("load", 2),
         ("session", 2),
-        ("refresh", 1, ["id", "name", "note"]),
+        ("refresh", 1, {"id", "name", "note"}),
         ("refresh", 1, None),
     ]
 
