@@ -5,7 +5,7 @@
 #   make bench           the table of figures against the other contenders
 #   make lint            ruff and mypy
 #   make pypy            the tests on PyPy
-#   make watched         the tests with every statement going through Core
+#   make watched         the integration tests with every statement going through Core
 #   make dist            sdist and wheel, the wheel made from the sdist
 #   make clean           remove what these left, except the environment; `make distclean` removes that too
 #
@@ -60,7 +60,7 @@ test-pure: build
 	$(PURE) SESSION_TEST_REQUIRE_COMPILED=1 $(PY) -m pytest $(ARGS)
 
 watched: build
-	$(COMPILED) SESSION_TEST_WATCHED=1 $(PY) -m pytest $(ARGS)
+	$(COMPILED) SESSION_TEST_WATCHED=1 $(PY) -m pytest tests/integration $(ARGS)
 
 bench: build
 	$(COMPILED) $(PY) -m perf.table
@@ -71,7 +71,7 @@ lint: $(INSTALLED)
 
 pypy:
 	.ci/pypy.sh "$(PYPY_HOME)"
-	"$(PYPY_HOME)/venv/bin/python" -m pytest -p no:cacheprovider $(ARGS)
+	"$(PYPY_HOME)/venv/bin/python" -m pytest -p no:cacheprovider tests/integration tests/unit --ignore tests/unit/test_perf_programs.py $(ARGS)
 
 dist: $(INSTALLED)
 	$(PY) -m pip install --quiet build

@@ -27,6 +27,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from session._cy.state cimport InstanceState, instance_dict, live_object
 
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
+from session.exc import StaleDataError
 
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
@@ -43,7 +44,7 @@ cdef extern from *:
 cdef str INSTANCE_STATE = _INSTANCE_STATE
 cdef tuple NO_ARGUMENTS = ()
 
-__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "fill_missing", "forget_changes", "keep_first", "set_collection"]
+__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "check_version", "fill_missing", "forget_changes", "keep_first", "set_collection"]
 
 BULK = 200
 """From this many rows on, the collector rests while objects are made."""
@@ -63,7 +64,8 @@ cdef class RowLoader:
     """
 
     cdef public bint allow_partial, carries_path, composite, needs_unique, plain
-    cdef public long version_position
+    cdef public object version
+    cdef public object version_key
     cdef public object callables, columns, identity_class, keys, late_keys, manager, mapper
     cdef public object nested, new_instance, path, pk_positions, pk_processors, positions, post, reset_keys
     cdef object cls
@@ -98,7 +100,9 @@ cdef class RowLoader:
         self.plain = False
         self.carries_path = False
         self.needs_unique = False
-        self.version_position = -1
+        #: the version attribute, where the statement locks rows: an object must not be older than its row
+        self.version_key = None
+        self.version = None
 
     def bind(self, processors: Sequence[Processor | None]) -> None:
         """Take the result processors of the compiled statement.
@@ -108,7 +112,8 @@ cdef class RowLoader:
         self.pk_processors = tuple(processors[position] for position in self.pk_positions)
         self.columns = [(key, position, processors[position]) for key, position in self.positions]
         self.keys = tuple(key for key, _ in self.positions)
-        self.plain = not (self.nested or self.post or self.callables or self.late_keys)
+        self.version = next((column for column in self.columns if column[0] == self.version_key), None)
+        self.plain = not (self.nested or self.post or self.callables or self.late_keys or self.version)
         for pairing in self.nested:
             pairing.bind(processors)
             if pairing.needs_unique:
@@ -236,6 +241,7 @@ cdef class RowLoader:
         refresh_state = context.refresh_state
         watched = context.watches_new
         options = context.carried_options
+        version = self.version
         created: list[Any] = []
         refreshed: list[tuple[Any, Any]] = []
         objects: list[Any] = []
@@ -273,6 +279,8 @@ cdef class RowLoader:
                 continue
             objects.append(obj)
             dict_ = instance_dict(obj)
+            if version is not None and not populate_existing and state is not refresh_state:
+                check_version(state, dict_, version, row)
             if state.run_id != run_id:
                 state.run_id = run_id
                 if populate_existing or state is refresh_state:
@@ -539,6 +547,20 @@ def announce(context: Any, created: Iterable[Any], load_event: Any, watched: Any
             watched(session, state)
         if state.committed:
             forget_changes(state, None)
+
+
+def check_version(state, dict_, version, row):
+    """Refuse to lock the row of an object that has another version of it.
+
+    :raises StaleDataError: the row was changed after the object had been loaded.
+    """
+    key, position, processor = version
+    found = row[position] if processor is None else processor(row[position])
+    if key in dict_ and dict_[key] != found:
+        raise StaleDataError(
+            f"The row of {state!r} is locked now, but has version {found!r} where the object has {dict_[key]!r}: "
+            "somebody else has changed it; refresh the object"
+        )
 
 
 def forget_changes(state, keys):

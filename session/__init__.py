@@ -13,6 +13,7 @@ from session.constants import MANYTOONE as MANYTOONE
 from session.constants import NO_VALUE as NO_VALUE
 from session.constants import ONETOMANY as ONETOMANY
 from session.constants import LoaderCallableStatus as LoaderCallableStatus
+from session.constants import PassiveFlag as PassiveFlag
 from session.constants import RelationshipDirection as RelationshipDirection
 from session.core.from_statement import FromStatement as FromStatement
 from session.dynamic import AppenderQuery as AppenderQuery

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from session._accel import attributes as _hot
+from session.constants import CALLABLES_OK as CALLABLES_OK
+from session.constants import INIT_OK as INIT_OK
+from session.constants import LOAD_AGAINST_COMMITTED as LOAD_AGAINST_COMMITTED
 from session.constants import NEVER_SET as NEVER_SET
+from session.constants import NO_AUTOFLUSH as NO_AUTOFLUSH
+from session.constants import NO_RAISE as NO_RAISE
 from session.constants import NO_VALUE as NO_VALUE
+from session.constants import NON_PERSISTENT_OK as NON_PERSISTENT_OK
 from session.constants import PASSIVE_NO_FETCH as PASSIVE_NO_FETCH
 from session.constants import PASSIVE_NO_FETCH_RELATED as PASSIVE_NO_FETCH_RELATED
 from session.constants import PASSIVE_NO_INITIALIZE as PASSIVE_NO_INITIALIZE
@@ -12,7 +18,10 @@ from session.constants import PASSIVE_NO_RESULT as PASSIVE_NO_RESULT
 from session.constants import PASSIVE_OFF as PASSIVE_OFF
 from session.constants import PASSIVE_ONLY_PERSISTENT as PASSIVE_ONLY_PERSISTENT
 from session.constants import PASSIVE_RETURN_NO_VALUE as PASSIVE_RETURN_NO_VALUE
+from session.constants import RELATED_OBJECT_OK as RELATED_OBJECT_OK
+from session.constants import SQL_OK as SQL_OK
 from session.constants import LoaderCallableStatus as LoaderCallableStatus
+from session.constants import PassiveFlag as PassiveFlag
 from session.history import History as History
 from session.instrument.attributes import InstrumentedAttribute as InstrumentedAttribute
 from session.instrument.attributes import QueryableAttribute as QueryableAttribute

@@ -54,25 +54,70 @@ class _Unset(enum.Enum):
 
 UNSET: Final = _Unset.UNSET
 
-# What a look-up may do, one bit each.
-CALLABLES_OK: Final = 1  # run the attribute's loader
-SQL_OK: Final = 2  # emit SQL for the object's own columns
-RELATED_OBJECT_OK: Final = 4  # emit SQL for related objects
-INIT_OK: Final = 8  # give the empty value when there is none
-NON_PERSISTENT_OK: Final = 16  # run loaders for an object that has no row yet
-LOAD_AGAINST_COMMITTED: Final = 32  # use committed foreign keys instead of pending ones
-NO_AUTOFLUSH: Final = 64  # do not flush before the SELECT
-NO_RAISE: Final = 128  # ignore a "raise" strategy
-DEFERRED_HISTORY_LOAD: Final = 256  # history may load what a pending change left unread
-INCLUDE_PENDING_MUTATIONS: Final = 512  # add queued collection changes to a collection not loaded
 
-PASSIVE_OFF: Final = CALLABLES_OK | SQL_OK | RELATED_OBJECT_OK | INIT_OK | NON_PERSISTENT_OK
-PASSIVE_RETURN_NO_VALUE: Final = PASSIVE_OFF & ~INIT_OK
-PASSIVE_NO_INITIALIZE: Final = PASSIVE_RETURN_NO_VALUE & ~CALLABLES_OK
-PASSIVE_NO_FETCH: Final = PASSIVE_OFF & ~SQL_OK
-PASSIVE_NO_FETCH_RELATED: Final = PASSIVE_OFF & ~RELATED_OBJECT_OK
-PASSIVE_ONLY_PERSISTENT: Final = PASSIVE_OFF & ~NON_PERSISTENT_OK
-PASSIVE_MERGE: Final = PASSIVE_OFF | NO_RAISE
+class PassiveFlag(enum.IntFlag):
+    """What a look-up may do, one bit each; and what is asked for together."""
+
+    NO_CHANGE = 0
+
+    CALLABLES_OK = 1
+    """Run the attribute's loader."""
+
+    SQL_OK = 2
+    """Emit SQL for the object's own columns."""
+
+    RELATED_OBJECT_OK = 4
+    """Emit SQL for related objects."""
+
+    INIT_OK = 8
+    """Give the empty value when there is none."""
+
+    NON_PERSISTENT_OK = 16
+    """Run loaders for an object that has no row yet."""
+
+    LOAD_AGAINST_COMMITTED = 32
+    """Use committed foreign keys instead of pending ones."""
+
+    NO_AUTOFLUSH = 64
+    """Do not flush before the SELECT."""
+
+    NO_RAISE = 128
+    """Ignore a "raise" strategy."""
+
+    DEFERRED_HISTORY_LOAD = 256
+    """History may load what a pending change left unread."""
+
+    INCLUDE_PENDING_MUTATIONS = 512
+    """Add queued collection changes to a collection that is not loaded."""
+
+    PASSIVE_OFF = CALLABLES_OK | SQL_OK | RELATED_OBJECT_OK | INIT_OK | NON_PERSISTENT_OK
+    PASSIVE_RETURN_NO_VALUE = PASSIVE_OFF & ~INIT_OK
+    PASSIVE_NO_INITIALIZE = PASSIVE_RETURN_NO_VALUE & ~CALLABLES_OK
+    PASSIVE_NO_FETCH = PASSIVE_OFF & ~SQL_OK
+    PASSIVE_NO_FETCH_RELATED = PASSIVE_OFF & ~RELATED_OBJECT_OK
+    PASSIVE_ONLY_PERSISTENT = PASSIVE_OFF & ~NON_PERSISTENT_OK
+    PASSIVE_MERGE = PASSIVE_OFF | NO_RAISE
+
+
+# The same as plain integers.
+CALLABLES_OK: Final[int] = PassiveFlag.CALLABLES_OK.value
+SQL_OK: Final[int] = PassiveFlag.SQL_OK.value
+RELATED_OBJECT_OK: Final[int] = PassiveFlag.RELATED_OBJECT_OK.value
+INIT_OK: Final[int] = PassiveFlag.INIT_OK.value
+NON_PERSISTENT_OK: Final[int] = PassiveFlag.NON_PERSISTENT_OK.value
+LOAD_AGAINST_COMMITTED: Final[int] = PassiveFlag.LOAD_AGAINST_COMMITTED.value
+NO_AUTOFLUSH: Final[int] = PassiveFlag.NO_AUTOFLUSH.value
+NO_RAISE: Final[int] = PassiveFlag.NO_RAISE.value
+DEFERRED_HISTORY_LOAD: Final[int] = PassiveFlag.DEFERRED_HISTORY_LOAD.value
+INCLUDE_PENDING_MUTATIONS: Final[int] = PassiveFlag.INCLUDE_PENDING_MUTATIONS.value
+
+PASSIVE_OFF: Final[int] = PassiveFlag.PASSIVE_OFF.value
+PASSIVE_RETURN_NO_VALUE: Final[int] = PassiveFlag.PASSIVE_RETURN_NO_VALUE.value
+PASSIVE_NO_INITIALIZE: Final[int] = PassiveFlag.PASSIVE_NO_INITIALIZE.value
+PASSIVE_NO_FETCH: Final[int] = PassiveFlag.PASSIVE_NO_FETCH.value
+PASSIVE_NO_FETCH_RELATED: Final[int] = PassiveFlag.PASSIVE_NO_FETCH_RELATED.value
+PASSIVE_ONLY_PERSISTENT: Final[int] = PassiveFlag.PASSIVE_ONLY_PERSISTENT.value
+PASSIVE_MERGE: Final[int] = PassiveFlag.PASSIVE_MERGE.value
 
 
 class RelationshipDirection(enum.Enum):

@@ -21,12 +21,14 @@ from typing import Any
 from sqlalchemy.util import warn
 
 from session.constants import INSTANCE_STATE
+from session.exc import StaleDataError
 
 __all__ = [
     "CollectionPairing",
     "PolymorphicLoader",
     "RowLoader",
     "ScalarPairing",
+    "check_version",
     "fill_missing",
     "forget_changes",
     "keep_first",
@@ -71,7 +73,8 @@ class RowLoader:
         "positions",
         "post",
         "reset_keys",
-        "version_position",
+        "version",
+        "version_key",
     )
 
     def __init__(self, mapper: Any, path: Any = None) -> None:
@@ -101,7 +104,9 @@ class RowLoader:
         self.plain = False
         self.carries_path = False
         self.needs_unique = False
-        self.version_position = -1
+        #: the version attribute, where the statement locks rows: an object must not be older than its row
+        self.version_key: str | None = None
+        self.version: tuple[str, int, Processor | None] | None = None
 
     def bind(self, processors: Sequence[Processor | None]) -> None:
         """Take the result processors of the compiled statement.
@@ -111,7 +116,8 @@ class RowLoader:
         self.pk_processors = tuple(processors[position] for position in self.pk_positions)
         self.columns = [(key, position, processors[position]) for key, position in self.positions]
         self.keys = tuple(key for key, _ in self.positions)
-        self.plain = not (self.nested or self.post or self.callables or self.late_keys)
+        self.version = next((column for column in self.columns if column[0] == self.version_key), None)
+        self.plain = not (self.nested or self.post or self.callables or self.late_keys or self.version)
         for pairing in self.nested:
             pairing.bind(processors)
             if pairing.needs_unique:
@@ -210,6 +216,7 @@ class RowLoader:
         refresh_state = context.refresh_state
         watched = context.watches_new
         options = context.carried_options
+        version = self.version
         created: list[Any] = []
         refreshed: list[tuple[Any, Any]] = []
         objects: list[Any] = []
@@ -247,6 +254,8 @@ class RowLoader:
                 continue
             objects.append(obj)
             dict_ = obj.__dict__
+            if version is not None and not populate_existing and state is not refresh_state:
+                check_version(state, dict_, version, row)
             if state.run_id != run_id:
                 state.run_id = run_id
                 if populate_existing or state is refresh_state:
@@ -513,6 +522,22 @@ def announce(context: Any, created: Iterable[Any], load_event: Any, watched: Any
             watched(session, state)
         if state.committed:
             forget_changes(state, None)
+
+
+def check_version(
+    state: Any, dict_: dict[str, Any], version: tuple[str, int, Processor | None], row: Sequence[Any]
+) -> None:
+    """Refuse to lock the row of an object that has another version of it.
+
+    :raises StaleDataError: the row was changed after the object had been loaded.
+    """
+    key, position, processor = version
+    found = row[position] if processor is None else processor(row[position])
+    if key in dict_ and dict_[key] != found:
+        raise StaleDataError(
+            f"The row of {state!r} is locked now, but has version {found!r} where the object has {dict_[key]!r}: "
+            "somebody else has changed it; refresh the object"
+        )
 
 
 def forget_changes(state: Any, keys: Iterable[str] | None) -> None:

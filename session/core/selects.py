@@ -140,6 +140,11 @@ def read(statement: Any) -> SelectParts:
     )
 
 
+def locks_rows(statement: Any) -> bool:
+    """Tell whether a statement has ``with_for_update()``."""
+    return getattr(statement, "_for_update_arg", None) is not None
+
+
 def options_of(statement: Any) -> tuple[Any, ...]:
     """Give the options of a statement, those given before ``with_only_columns()`` included."""
     options: tuple[Any, ...] = getattr(statement, "_with_options", ())

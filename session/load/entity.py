@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 
 from session._accel import loading
+from session.core.selects import locks_rows
 from session.core.sql import ColumnAdapter
 from session.load.loader_option import COLUMN, RELATIONSHIP
 from session.load.option_tree import Directive, OptionSet, Scope
@@ -251,6 +252,8 @@ def row_loader(build: EntityBuild, mapper: Any, identity: tuple[int, ...] | None
     made.pk_positions = identity_positions(build, mapper) if identity is None else identity
     for post in subclass_loads(build, mapper, source):
         made.post.append(post)
+    if mapper.version_id_col is not None and locks_rows(build.builder.statement) and not build.eager:
+        made.version_key = mapper.get_property_by_column(mapper.version_id_col).key
     return made
 
 

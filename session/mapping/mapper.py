@@ -251,6 +251,9 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
         """
         with configure.lock:
             properties.configure_property(self, key, prop, init=self.configured, warn_for_existing=self.configured)
+            for mapper in self.self_and_descendants:
+                # statements that are prepared already do not load it
+                mapper.__dict__.pop("load_memo", None)
             self.registry.changed()
 
     def add_properties(self, dict_of_properties: Mapping[str, Any]) -> None:
