@@ -77,7 +77,7 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
 def _collector_at_rest(objects: int) -> Iterator[None]:
     """Keep the garbage collector out of a large flush, which makes many objects and hardly any garbage.
 
-    Measured on a self-referential chain of 20,000: 1.36 s with collections, 0.81 s without.
+    Measured on making and flushing a self-referential chain of 20,000: 1.4 s before, 1.1 s with this.
 
     :param objects: how many objects take part.
     """
