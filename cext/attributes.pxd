@@ -1,4 +1,4 @@
-# Declarations of attribute descriptors and implementations, for the other compiled modules.
+# Declarations of attribute tokens and of what all attribute implementations share.
 
 cdef class AttributeEventToken:
     cdef public object impl
@@ -27,27 +27,3 @@ cdef class AttributeImpl:
 
     cpdef get(self, state, dict_, passive=*)
     cpdef load(self, state, passive)
-
-
-cdef class ScalarAttribute(AttributeImpl):
-    pass
-
-
-cdef class ObjectAttribute(AttributeImpl):
-    cpdef fire_replace_event(self, state, dict_, value, previous, initiator)
-
-
-cdef class CollectionAttribute(AttributeImpl):
-    cdef public object adapt
-    cdef public object factory
-    cdef public bint duplicates
-
-
-cdef class PendingCollection:
-    cdef public dict added_items
-    cdef public dict deleted_items
-
-
-cdef class AttributeDescriptor:
-    cdef public object key
-    cdef public object impl

@@ -4,7 +4,8 @@
 from cpython.dict cimport PyDict_Contains, PyDict_GetItem, PyDict_SetItem
 from cpython.object cimport PyObject
 
-from session._cy.attributes cimport AttributeDescriptor, ScalarAttribute
+from session._cy.descriptors cimport AttributeDescriptor
+from session._cy.scalars cimport ScalarAttribute
 from session._cy.state cimport InstanceState, instance_dict
 
 from session.constants import CLASS_MANAGER as _CLASS_MANAGER

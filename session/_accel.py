@@ -30,7 +30,19 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 #: Each is ``cext/<name>.pyx`` and ``session/_py/<name>.py``; a test holds the three alike.
-HOT_MODULES = ("topological", "state", "identity", "attributes", "construct", "loading", "gather")
+HOT_MODULES = (
+    "topological",
+    "state",
+    "identity",
+    "attributes",
+    "scalars",
+    "references",
+    "collected",
+    "descriptors",
+    "construct",
+    "loading",
+    "gather",
+)
 
 _VARIABLE = "SESSION_PURE_PYTHON"
 
@@ -92,10 +104,14 @@ _implementation, _why, _modules = _select()
 
 if TYPE_CHECKING:
     from session._py import attributes as attributes
+    from session._py import collected as collected
     from session._py import construct as construct
+    from session._py import descriptors as descriptors
     from session._py import gather as gather
     from session._py import identity as identity
     from session._py import loading as loading
+    from session._py import references as references
+    from session._py import scalars as scalars
     from session._py import state as state
     from session._py import topological as topological
 else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from session._py.attributes import ScalarAttribute
+from session._py.scalars import ScalarAttribute
 from session._py.state import InstanceState
 from session.constants import CLASS_MANAGER, INSTANCE_STATE, NO_VALUE
 

@@ -1,6 +1,6 @@
 """Class-bound attributes: SQL expressions on the class, values on an object.
 
-``User.name`` is an :class:`InstrumentedAttribute`: its descriptor part (``_accel.attributes``)
+``User.name`` is an :class:`InstrumentedAttribute`: its descriptor part (``_accel.descriptors``)
 serves objects, its comparator builds SQL.  Read through an alias, with ``of_type()`` or
 ``and_()``, the same attribute is a plain :class:`QueryableAttribute`.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.operators import ColumnOperators, OperatorType
 
-from session._accel import attributes as hot
+from session._accel import descriptors
 from session.constants import NO_VALUE, PASSIVE_OFF
 from session.core.inspection import inspects_itself
 from session.core.sql import HasCacheKey, InternalTraversal, propagating_attrs, roles
@@ -266,7 +266,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
 _NEVER_ON_COMPARATOR = frozenset({"_comparator", "expire_listened", "class_manager", "dispatch"})
 
 
-class InstrumentedAttribute(hot.AttributeDescriptor, QueryableAttribute):
+class InstrumentedAttribute(descriptors.AttributeDescriptor, QueryableAttribute):
     """The attribute that stands on the mapped class itself."""
 
     inherit_cache = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from session._accel import attributes as hot
+from session._accel import collected, references, scalars
 from session.constants import CLASS_MANAGER
 from session.exc import UnmappedClassError
 from session.instrument.attributes import InstrumentedAttribute
@@ -133,14 +133,14 @@ def register_impl(
         impl = impl_class(cls, key, manager, attribute.dispatch, **shared)
     elif kind == "collection":
         factory, duplicates = prepare_factory(cls, key, collection_class)
-        impl = hot.CollectionAttribute(
+        impl = collected.CollectionAttribute(
             cls, key, manager, attribute.dispatch, factory, adapt_collection, **shared
         )
         impl.duplicates = duplicates
     elif kind == "object":
-        impl = hot.ObjectAttribute(cls, key, manager, attribute.dispatch, **shared)
+        impl = references.ObjectAttribute(cls, key, manager, attribute.dispatch, **shared)
     else:
-        impl = hot.ScalarAttribute(cls, key, manager, attribute.dispatch, **shared)
+        impl = scalars.ScalarAttribute(cls, key, manager, attribute.dispatch, **shared)
     attribute.impl = impl
     manager.refresh_keys()
     for sub in manager.subclass_managers():

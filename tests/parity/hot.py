@@ -193,6 +193,10 @@ class World:
         self.state = implementation.state
         self.identity = implementation.identity
         self.attributes = implementation.attributes
+        self.scalars = implementation.scalars
+        self.references = implementation.references
+        self.collected = implementation.collected
+        self.descriptors = implementation.descriptors
         self.construct = implementation.construct
         self.loading = implementation.loading
         self.gather = implementation.gather
@@ -243,18 +247,18 @@ class World:
         return manager
 
     def add(self, manager: Manager, key: str, kind: str, **options: Any) -> Any:
-        descriptor = self.attributes.AttributeDescriptor()
+        descriptor = self.descriptors.AttributeDescriptor()
         descriptor.key = key
         dispatch = Dispatch(ATTRIBUTE_EVENTS)
         cls = manager.class_
         if kind == "scalar":
             options.setdefault("accepts_row_loader", True)
-            impl = self.attributes.ScalarAttribute(cls, key, manager, dispatch, **options)
+            impl = self.scalars.ScalarAttribute(cls, key, manager, dispatch, **options)
         elif kind == "object":
-            impl = self.attributes.ObjectAttribute(cls, key, manager, dispatch, **options)
+            impl = self.references.ObjectAttribute(cls, key, manager, dispatch, **options)
         else:
             factory, duplicates = prepare_factory(cls, key, options.pop("collection_class", list))
-            impl = self.attributes.CollectionAttribute(
+            impl = self.collected.CollectionAttribute(
                 cls, key, manager, dispatch, factory, adapt_collection, **options
             )
             impl.duplicates = duplicates

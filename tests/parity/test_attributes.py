@@ -75,7 +75,7 @@ def test_an_object_without_state_says_so(world: World, cls: Any) -> None:
 
 
 def test_an_attribute_without_implementation_is_not_read(world: World, cls: Any, obj: Any) -> None:
-    bare = world.attributes.AttributeDescriptor()
+    bare = world.descriptors.AttributeDescriptor()
     bare.key = "bare"
     bare.impl = None
     cls.bare = bare
@@ -398,9 +398,17 @@ def test_an_implementation_shows_itself(world: World, cls: Any) -> None:
         world.attributes.AttributeImpl.get_history(world.impl(cls, "name"), None, None)
 
 
-@pytest.mark.parametrize("kind", ["ScalarAttribute", "ObjectAttribute", "CollectionAttribute", "AttributeImpl"])
+KINDS = {
+    "AttributeImpl": "attributes",
+    "ScalarAttribute": "scalars",
+    "ObjectAttribute": "references",
+    "CollectionAttribute": "collected",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_wrong_arguments_are_no_crash(world: World, obj: Any, kind: str) -> None:
-    type_ = getattr(world.attributes, kind)
+    type_ = getattr(getattr(world, KINDS[kind]), kind)
     for arguments in ((), (1,), (None,) * 4, (1, 2, 3, 4)):
         with pytest.raises((TypeError, AttributeError)):
             type_(*arguments)
@@ -413,11 +421,12 @@ def test_wrong_arguments_are_no_crash(world: World, obj: Any, kind: str) -> None
                 outcome(function, *arguments)
 
 
-def test_both_show_the_same_names(worlds: tuple[World, World]) -> None:
-    compiled, pure = worlds
-    assert compiled.attributes.__all__ == pure.attributes.__all__
-    for name in compiled.attributes.__all__:
-        first, second = getattr(compiled.attributes, name), getattr(pure.attributes, name)
+@pytest.mark.parametrize("module", [*KINDS.values(), "descriptors"])
+def test_both_show_the_same_names(worlds: tuple[World, World], module: str) -> None:
+    compiled, pure = (getattr(world, module) for world in worlds)
+    assert compiled.__all__ == pure.__all__
+    for name in compiled.__all__:
+        first, second = getattr(compiled, name), getattr(pure, name)
         if isinstance(first, type):
             public = [{each for each in dir(item) if not each.startswith("_")} for item in (first, second)]
             assert public[0] == public[1], name

@@ -1,0 +1,7 @@
+# Declaration of attributes that refer to one object.
+
+from session._cy.attributes cimport AttributeImpl
+
+
+cdef class ObjectAttribute(AttributeImpl):
+    cpdef fire_replace_event(self, state, dict_, value, previous, initiator)
