@@ -27,6 +27,7 @@ from perf.world import HandWorld, OrmWorld, World
 
 Check = list[int]
 Steps = Generator[None, None, Check]
+Program = Callable[[OrmWorld, int], Steps]
 Meter = Literal["seconds", "bytes"]
 
 
@@ -47,7 +48,7 @@ class Job:
     name: str
     title: str
     count: int
-    with_orm: Callable[[OrmWorld, int], Steps]
+    with_orm: Program
     by_hand: Callable[[HandWorld, int], Steps]
     meter: Meter = "seconds"
     at_most: Mapping[str, int] = field(default_factory=dict)

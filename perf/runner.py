@@ -1,51 +1,80 @@
 """Runs the jobs: for each job, for each repeat, every contender in turn, so that noise falls on all alike.
 
-In: names of jobs and contenders, a scale, a number of repeats, a database URL. Out: `JobResult`s. Next on the
-way: `marks.py` judges them, `table.py` shows them.
+In: names of jobs and contenders, a `Plan`, databases. Out: `JobResult`s. Next on the way: `marks.py` judges them,
+`table.py` shows them.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from perf.catalogue import JOBS
 from perf.contenders import CONTENDERS
+from perf.databases import UrlOf
 from perf.job import Job, Measurement
 from perf.worker import WorkerError, WorkerProcess
 
 WARM_UP = 20
 """Things that an unmeasured first run of each job works on, to fill caches."""
 
+Clock = Literal["cpu", "wall"]
+
 Failures = dict[str, str]
 Progress = Callable[[str, str], None]
 Workers = dict[str, WorkerProcess]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How jobs are measured.
+
+    Parameters:
+        scale: share of the full size of each job.
+        repeat: measured runs of each contender.
+        warm_up: runs at that size before them, for an interpreter that compiles while it runs.
+    """
+
+    scale: float = 1.0
+    repeat: int = 5
+    warm_up: int = 0
 
 
 @dataclass
 class JobResult:
     """All measurements of one job.
 
-    `failures` says why a contender has no figures. `checks_agree` is false when contenders came to different
-    results, in which case their times mean nothing.
+    `clock` says which time counts. `failures` says why a contender has no figures. `checks_agree` is false when
+    contenders came to different results, in which case their times mean nothing.
     """
 
     job: Job
     count: int
+    clock: Clock = "cpu"
     measurements: dict[str, list[Measurement]] = field(default_factory=dict)
     failures: Failures = field(default_factory=dict)
 
     def median(self, contender: str) -> float | None:
-        """Median of a contender's values, in the unit of the job's meter."""
-        measurements = self.measurements.get(contender)
-        return statistics.median(one.value for one in measurements) if measurements else None
+        """Median of a contender's values, in the unit of the job's meter; None when there are none."""
+        values = self._values(contender)
+        return statistics.median(values) if values else None
+
+    def best(self, contender: str) -> float | None:
+        """The smallest of a contender's values, which noise has changed least."""
+        values = self._values(contender)
+        return min(values) if values else None
 
     def ratio(self, contender: str, against: str) -> float | None:
         """A contender's median divided by another's."""
-        one, other = self.median(contender), self.median(against)
-        return one / other if one is not None and other else None
+        return _quotient(self.median(contender), self.median(against))
+
+    def ratio_of_best(self, contender: str, against: str) -> float | None:
+        """A contender's smallest value divided by another's."""
+        return _quotient(self.best(contender), self.best(against))
 
     @property
     def checks_agree(self) -> bool:
@@ -53,18 +82,27 @@ class JobResult:
         checks = [one.check for each in self.measurements.values() for one in each]
         return all(check == checks[0] for check in checks)
 
+    def _values(self, contender: str) -> list[float]:
+        on_the_wall = self.clock == "wall" and self.job.meter == "seconds"
+        values = [one.wall if on_the_wall else one.value for one in self.measurements.get(contender, ())]
+        return [value for value in values if not math.isnan(value)]
+
+
+def _quotient(one: float | None, other: float | None) -> float | None:
+    return one / other if one is not None and other else None
+
 
 Results = Mapping[str, JobResult]
 
 
 @contextmanager
-def started(contenders: Sequence[str], url: str) -> Iterator[tuple[Workers, Failures]]:
+def started(contenders: Sequence[str], url_of: UrlOf) -> Iterator[tuple[Workers, Failures]]:
     """The workers that could be started, and why the others could not."""
     workers: Workers = {}
     failures: Failures = {}
     for name in contenders:
         try:
-            workers[name] = WorkerProcess(CONTENDERS[name], url)
+            workers[name] = WorkerProcess(CONTENDERS[name], url_of(name))
         except WorkerError as error:
             failures[name] = str(error)
     try:
@@ -75,16 +113,20 @@ def started(contenders: Sequence[str], url: str) -> Iterator[tuple[Workers, Fail
 
 
 def run(
-    jobs: Iterable[str], workers: Workers, *, scale: float, repeat: int, progress: Progress
+    jobs: Iterable[str], workers: Workers, plan: Plan, *, clock: Clock = "cpu", progress: Progress = lambda *_: None
 ) -> dict[str, JobResult]:
-    """Run `jobs` `repeat` times in each of `workers`; `progress(job, contender)` is called after each run."""
+    """Run `jobs` as planned in each of `workers`; `progress(job, contender)` is called after each run."""
     results: dict[str, JobResult] = {}
     for name in jobs:
         job = JOBS[name]
-        result = results[name] = JobResult(job, job.scaled(scale))
-        for turn in range(-1, repeat):
+        result = results[name] = JobResult(job, job.scaled(plan.scale), clock)
+        first = -1 - plan.warm_up
+        for turn in range(first, plan.repeat):
+            count = min(WARM_UP, result.count) if turn == first else result.count
             for contender, worker in _in_turn(workers, turn):
-                _run_once(result, contender, worker, warm_up=turn < 0)
+                measured = _run_once(result, contender, worker, count)
+                if measured is not None and turn >= 0:
+                    result.measurements.setdefault(contender, []).append(measured)
                 progress(name, contender)
     return results
 
@@ -96,17 +138,16 @@ def _in_turn(workers: Workers, turn: int) -> list[tuple[str, WorkerProcess]]:
     return items[first:] + items[:first]
 
 
-def _run_once(result: JobResult, contender: str, worker: WorkerProcess, *, warm_up: bool) -> None:
-    job = result.job
+def _run_once(result: JobResult, contender: str, worker: WorkerProcess, count: int) -> Measurement | None:
+    """One run, or None if there cannot be one; `failures` then has the reason."""
+    at_most = result.job.at_most.get(contender, result.count)
     if contender in result.failures:
-        return
-    if result.count > job.at_most.get(contender, result.count):
-        result.failures[contender] = f"takes too long with more than {job.at_most[contender]:,}"
-        return
+        return None
+    if result.count > at_most:
+        result.failures[contender] = f"takes too long with more than {at_most:,}"
+        return None
     try:
-        measured = worker.run(job.name, min(WARM_UP, result.count) if warm_up else result.count)
+        return worker.run(result.job.name, count)
     except WorkerError as error:
         result.failures[contender] = str(error)
-        return
-    if not warm_up:
-        result.measurements.setdefault(contender, []).append(measured)
+        return None

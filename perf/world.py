@@ -29,7 +29,7 @@ class World:
 
     Parameters:
         url: database URL. Several worlds can share one PostgreSQL database: each has the schema `schema`.
-        schema: name of that schema; SQLite, which is always in memory here, has no use for it.
+        schema: name of that schema; SQLite, where each contender has a database of its own, has no use for it.
     """
 
     def __init__(self, url: str, schema: str) -> None:
