@@ -287,9 +287,16 @@ def gather_identities(states: Iterable[Any], key_positions: tuple[int, ...] | No
 
     :param key_positions: as for :func:`gather_updates`.
     """
+    cdef list found = []
+    cdef InstanceState state
     if key_positions is None:
-        return [(state.ident,) for state in states]
-    return [tuple([state.ident[position] for position in key_positions]) for state in states]
+        for state in states:
+            found.append((state.ident,))
+    else:
+        for state in states:
+            ident = state.ident
+            found.append(tuple([ident[position] for position in key_positions]))
+    return found
 
 
 def write_back(states: Sequence[Any], rows: Sequence[Any], places: Sequence[tuple[str, int]]) -> None:

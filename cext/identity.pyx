@@ -163,6 +163,17 @@ cdef class IdentityMap:
         self.modified.pop(state, None)
         return True
 
+    def discard_deleted(self, states, dict marked, dict deleted):
+        """Take states out whose rows were deleted."""
+        cdef InstanceState state
+        for state in states:
+            obj = live_object(state)
+            if deleted is not None and obj is not None:
+                deleted[state] = obj
+            self.discard(state)
+            marked.pop(state, None)
+            state._deleted = True
+
     def safe_discard(self, state):
         return self.discard(state)
 

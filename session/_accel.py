@@ -42,6 +42,7 @@ HOT_MODULES = (
     "construct",
     "loading",
     "gather",
+    "linking",
 )
 
 _VARIABLE = "SESSION_PURE_PYTHON"
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     from session._py import descriptors as descriptors
     from session._py import gather as gather
     from session._py import identity as identity
+    from session._py import linking as linking
     from session._py import loading as loading
     from session._py import references as references
     from session._py import scalars as scalars

@@ -429,16 +429,15 @@ class LifeCycle:
 
     def _remove_newly_deleted(self, states: Iterable[Any]) -> None:
         """Take states out of the identity map whose rows were deleted; a rollback brings them back."""
+        transaction = self._transaction
+        deleted = None if transaction is None else transaction.snapshot.deleted
         listeners = self.dispatch.persistent_to_deleted
-        transaction, home = self._transaction, self.identity_map
+        if not listeners:
+            self.identity_map.discard_deleted(states, self._deleted, deleted)
+            return
         for state in states:
-            obj = state()
-            if transaction is not None and obj is not None:
-                transaction.snapshot.deleted[state] = obj
-            home.discard(state)
-            self._deleted.pop(state, None)
-            state._deleted = True
-            if listeners and obj is not None:
+            self.identity_map.discard_deleted((state,), self._deleted, deleted)
+            if state() is not None:
                 listeners(self, state)
 
 

@@ -10,7 +10,7 @@ Next on the way: ``transaction.py``, which restores this map after a rollback.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 from weakref import ref
@@ -155,6 +155,22 @@ class IdentityMap:
         return True
 
     safe_discard = discard
+
+    def discard_deleted(
+        self, states: Iterable[Any], marked: dict[Any, Any], deleted: dict[Any, Any] | None
+    ) -> None:
+        """Take states out whose rows were deleted.
+
+        :param marked: what the Session has marked for deletion, by state; they leave it.
+        :param deleted: where the objects are kept until the transaction ends; ``None`` if there is none.
+        """
+        for state in states:
+            obj = state()
+            if deleted is not None and obj is not None:
+                deleted[state] = obj
+            self.discard(state)
+            marked.pop(state, None)
+            state._deleted = True
 
     def contains_state(self, state: Any) -> bool:
         return state.shelf is not None and state.home is self

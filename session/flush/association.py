@@ -17,7 +17,7 @@ from session._accel import gather
 from session.constants import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
 from session.core.driver import driver_for
 from session.flush import sync
-from session.flush.dependency import LOAD, LOADED, Dependency, Task
+from session.flush.dependency import LOAD, LOADED, Dependency, ObjectSteps, Task
 from session.flush.plans import Prepared, key_criteria, key_names
 from session.flush.update import check_row_count
 
@@ -252,6 +252,6 @@ class KeySwitch(Dependency):
         yield Task("save", self.target_base), link
         yield link, Task("save", self.parent_base)
 
-    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def order_objects(self, uow: Any, steps: ObjectSteps, saved: list[Any], deleted: list[Any]) -> None:
         for state in saved:
-            yield ("save", state), ("link", self, state)
+            steps.graph.join(steps.saves.get(state), steps.links[self].get(state))

@@ -43,12 +43,12 @@ def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
             rows = [tuple([_committed(state, key) for key in recipe.key_keys]) for state in states]
         else:
             rows = gather.gather_identities(states, recipe.key_positions)
-        for row in rows:
-            if None in row:
-                raise FlushError(
-                    f"Can't delete from {table.name}: the primary key {row!r} of a {mapper.class_.__name__} "
-                    f"object has a None in it"
-                )
+        incomplete = next((row for row in rows if None in row), None)
+        if incomplete is not None:
+            raise FlushError(
+                f"Can't delete from {table.name}: the primary key {incomplete!r} of a {mapper.class_.__name__} "
+                f"object has a None in it"
+            )
         versioned = recipe.version_key is not None
         if versioned:
             rows = [

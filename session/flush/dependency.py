@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from session._accel import gather
+from session._accel import gather, linking
 from session.constants import (
     CALLABLES_OK,
     DEFERRED_HISTORY_LOAD,
@@ -64,6 +64,24 @@ class Change(NamedTuple):
 NO_CHANGE = Change()
 
 
+class ObjectSteps:
+    """The steps of single objects inside a cycle of mappers: numbers in a graph, by state."""
+
+    def __init__(self) -> None:
+        self.graph = linking.Steps()
+        self.saves: dict[Any, int] = {}
+        self.deletes: dict[Any, int] = {}
+        self.links: dict[Dependency, dict[Any, int]] = {}
+
+    def numbers_of(self, task: Task) -> dict[Any, int]:
+        """The numbers of what a task does for each object."""
+        if task.kind == "save":
+            return self.saves
+        if task.kind == "delete":
+            return self.deletes
+        return self.links.setdefault(task.subject, {}) if task.kind == "link" else {}
+
+
 class Dependency:
     """What one relationship means to a flush.
 
@@ -85,6 +103,8 @@ class Dependency:
         #: the value that a change replaced unread is loaded now
         self.defers_old_value = not prop.uselist and not prop.use_get
         self.pairs = self.find_pairs()
+        #: the attribute to read and the one to write, for each pair
+        self.key_pairs = tuple([(str(pair.source_key), str(pair.target_key)) for pair in self.pairs])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.prop}>"
@@ -105,14 +125,31 @@ class Dependency:
 
         :param passive: whether what is not loaded may be loaded.
         """
-        known = uow.changes.get((self, state))
+        changes = uow.changes.get(self)
+        if changes is None:
+            changes = uow.changes[self] = {}
+        known = changes.get(state)
         if known is not None and (known[1] or not passive & LOAD_BIT):
             return known[0]  # type: ignore[no-any-return]
         history = self._history(state, passive)
-        found = Change(*[_states(items) for items in history])
+        added, unchanged, deleted = history
+        found = Change(
+            linking.states_of(added) if added else (),
+            linking.states_of(unchanged) if unchanged else (),
+            linking.states_of(deleted) if deleted else (),
+        )
         # The objects are kept with it: those of a dynamic relationship are held by nobody else.
-        uow.changes[self, state] = found, bool(passive & LOAD_BIT), history
+        changes[state] = found, bool(passive & LOAD_BIT), history
         return found
+
+    def is_untouched(self, state: Any) -> bool:
+        """Tell whether the relationship is loaded and has not changed."""
+        committed = state.committed
+        return (committed is None or self.key not in committed) and self.key in state().__dict__
+
+    def children_can_be_written(self, manager: Any) -> bool:
+        """Tell whether foreign keys can be written to new objects of a class without any further question."""
+        return not self.post_update and not any(manager[pair.target_key].impl.listened for pair in self.pairs)
 
     def _history(self, state: Any, passive: int) -> Any:
         obj = state()
@@ -175,15 +212,13 @@ class Dependency:
         """
         raise NotImplementedError
 
-    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield which object's step comes before which, inside a cycle of mappers.
+    def order_objects(self, uow: Any, steps: ObjectSteps, saved: list[Any], deleted: list[Any]) -> None:
+        """Enter which object's step comes before which, inside a cycle of mappers.
 
-        Steps are ``("save", state)``, ``("link", self, state)`` and ``("delete", state)``.
-
+        :param steps: the steps of the cycle.
         :param saved: saved parents with changes in this relationship.
         :param deleted: deleted parents.
         """
-        return iter(())
 
     # -- shared ----------------------------------------------------------------------------
 
@@ -205,10 +240,6 @@ class Dependency:
         yield Task("delete", holder), Task("delete", referred)
 
 
-def _states(items: Iterable[Any]) -> list[Any]:
-    return [gather.state_of(item) for item in items]
-
-
 class OneToMany(Dependency):
     """The target has the foreign key."""
 
@@ -221,14 +252,10 @@ class OneToMany(Dependency):
 
     def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
         empties = not self.delete_orphan and self.passive_deletes != "all"
-        added = uow.added_children(self)
         for state in states:
             switched = sync.key_changed(self.pairs, state)
             change = self.change(uow, state, LOAD if switched and not self.passive_updates else LOADED)
-            for child in change.added:
-                if child is not None:
-                    uow.register(child, cancel_delete=True, operation="add", prop=self.prop)
-                    added.add(child)
+            uow.register_added(change.added, self.prop)
             for child in change.deleted:
                 if child is None:
                     continue
@@ -245,6 +272,8 @@ class OneToMany(Dependency):
     def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:
         empties = not self.cascades_delete and self.passive_deletes != "all"
         for state in states:
+            if self.cascades_delete and self.is_untouched(state):
+                continue
             change = self.change(uow, state, self.delete_passive)
             for child in change.deleted:
                 if child is not None and not self.has_parent(child):
@@ -262,9 +291,14 @@ class OneToMany(Dependency):
 
     def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
         empties = not self.delete_orphan and self.passive_deletes != "all"
+        manager = self.target.class_manager
+        pairs = self.key_pairs if self.children_can_be_written(manager) else None
         for state in states:
             change = self.change(uow, state)
-            for child in change.added:
+            added = change.added
+            if pairs is not None and added:
+                added = linking.refer_children(state, added, pairs, uow.states, manager)
+            for child in added:
                 self._refer(uow, state, child)
             if empties:
                 for child in change.deleted:
@@ -277,16 +311,24 @@ class OneToMany(Dependency):
     def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
         if not self.post_update and self.passive_deletes == "all":
             return
-        added_elsewhere = uow.added_children(self)
+        keeps_children = self.post_update or not self.cascades_delete
+        added_elsewhere = self._added_anywhere(uow) if keeps_children else frozenset()
         for state in states:
+            if not keeps_children and self.is_untouched(state):
+                continue
             change = self.change(uow, state, self.delete_passive)
             for child in change.deleted:
                 if child is not None and not self.has_parent(child):
                     self._forget(uow, child, True)
-            if self.post_update or not self.cascades_delete:
+            if keeps_children:
                 for child in change.unchanged:
                     if child is not None and child not in added_elsewhere:
                         self._forget(uow, child, True)
+
+    def _added_anywhere(self, uow: Any) -> set[Any]:
+        """The objects that came to any parent that is saved."""
+        saved, _ = uow.parents_of(self)
+        return {child for state in saved for child in self.change(uow, state).added}
 
     def _refer(self, uow: Any, state: Any, child: Any, by_database: bool = False) -> None:
         self.check_class(child)
@@ -328,22 +370,20 @@ class OneToMany(Dependency):
             yield unlink, Task("delete", target)
         yield from self._referring_edges(parent, target, saves)
 
-    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def order_objects(self, uow: Any, steps: ObjectSteps, saved: list[Any], deleted: list[Any]) -> None:
+        graph, links = steps.graph, steps.links[self]
         for state in saved:
-            link = ("link", self, state)
-            yield ("save", state), link
-            change = self.change(uow, state)
-            for part in change:
-                for child in part:
-                    if child is not None:
-                        yield link, ("save", child)
+            link = links.get(state)
+            graph.join(steps.saves.get(state), link)
+            for part in self.change(uow, state):
+                if part:
+                    graph.precede(link, part, steps.saves)
         for state in deleted:
-            change = self.change(uow, state, self.delete_passive)
-            for part in change:
-                for child in part:
-                    if child is not None:
-                        yield ("save", child), ("delete", state)
-                        yield ("delete", child), ("delete", state)
+            last = steps.deletes.get(state)
+            for part in self.change(uow, state, self.delete_passive):
+                if part:
+                    graph.follow(part, steps.saves, last)
+                    graph.follow(part, steps.deletes, last)
 
 
 class ManyToOne(Dependency):
@@ -398,7 +438,7 @@ class ManyToOne(Dependency):
         return Change(added=(gather.state_of(new),), deleted=(gather.state_of(old),))
 
     def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
-        for state in states:
+        for state in self._without_usual(uow, list(states)):
             change = self.change(uow, state)
             if change.added:
                 for child in change.added:
@@ -407,6 +447,14 @@ class ManyToOne(Dependency):
                 self._forget(uow, state)
             if self.post_update and (change.added or change.unchanged or change.deleted):
                 uow.post_update(state, self.pairs)
+
+    def _without_usual(self, uow: Any, states: list[Any]) -> list[Any]:
+        """Carry the keys over where new objects refer to one of the usual class; give the other states."""
+        if self.prop.uselist or not all(map(self.children_can_be_written, {state.manager for state in states})):
+            return states
+        return linking.refer_parents(
+            states, self.key, self.key_pairs, uow.states, self.target.class_manager, uow.session.identity_map
+        )
 
     def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
         if not self.post_update or self.delete_orphan or self.passive_deletes == "all":
@@ -449,20 +497,18 @@ class ManyToOne(Dependency):
             return
         yield from self._referring_edges(target, parent, saves)
 
-    def object_edges(self, uow: Any, saved: Iterable[Any], deleted: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        for state in saved:
-            link = ("link", self, state)
-            yield link, ("save", state)
+    def order_objects(self, uow: Any, steps: ObjectSteps, saved: list[Any], deleted: list[Any]) -> None:
+        graph, links, saves, deletes = steps.graph, steps.links[self], steps.saves, steps.deletes
+        for state in saved if self.prop.uselist else graph.refer(saved, self.key, links, saves):
+            save, link = saves.get(state), links.get(state)
+            graph.join(link, save)
             change = self.change(uow, state)
-            for child in (*change.added, *change.unchanged):
-                if child is not None:
-                    yield ("save", child), link
-            for child in change.deleted:
-                if child is not None:
-                    yield ("save", state), ("delete", child)
+            graph.follow(change.added, saves, link)
+            graph.follow(change.unchanged, saves, link)
+            graph.precede(save, change.deleted, deletes)
         passive = NEAR if self.prop.use_get else self.delete_passive
         for state in deleted:
+            first = deletes.get(state)
             for part in self._history(state, passive):
-                for child in _states(part):
-                    if child is not None:
-                        yield ("delete", state), ("delete", child)
+                if part:
+                    graph.precede(first, linking.states_of(part), deletes)

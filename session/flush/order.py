@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.exc import CircularDependencyError
 
 from session._accel import topological
-from session.flush.dependency import Dependency, Task
+from session.flush.dependency import Dependency, ObjectSteps, Task
 
 __all__ = ["Batch", "batches", "rank"]
 
@@ -53,104 +53,76 @@ def batches(uow: Any, tasks: Iterable[Task], edges: list[tuple[Task, Task]]) -> 
     yield from _by_object(uow, nodes, edges, cyclic)
 
 
-class _Graph:
-    """Steps of single objects and of whole tasks, as numbers."""
-
-    def __init__(self) -> None:
-        self.names: list[Any] = []
-        self.number_of: dict[Any, int] = {}
-        self.edges: list[tuple[int, int]] = []
-
-    def add(self, name: Any) -> int:
-        number = self.number_of[name] = len(self.names)
-        self.names.append(name)
-        return number
-
-    def join(self, before: Any, after: Any) -> None:
-        """Enter an edge, if both ends are steps of this flush."""
-        first = self.number_of.get(before)
-        second = self.number_of.get(after)
-        if first is not None and second is not None:
-            self.edges.append((first, second))
-
-
 def _by_object(uow: Any, nodes: list[Task], edges: list[tuple[Task, Task]], cyclic: set[Task]) -> Iterator[Batch]:
     """Order with the tasks of a circle split into one step for each object."""
-    graph = _Graph()
-    steps: dict[Task, list[Any]] = {}
+    steps = ObjectSteps()
+    graph = steps.graph
+    whole: dict[Task, int] = {}
+    parts: dict[Task, range] = {}
     for task in nodes:
         if task not in cyclic:
-            graph.add(task)
+            whole[task] = graph.add(task)
             continue
-        states = uow.states_of(task)
-        if task.kind == "link":
-            names: list[Any] = [("link", task.subject, state) for state in states]
-        else:
-            names = [(task.kind, state) for state in states]
-        steps[task] = names
-        for name in names:
-            graph.add(name)
+        first = len(graph.names)
+        graph.add_each(task, uow.states_of(task), steps.numbers_of(task))
+        parts[task] = range(first, len(graph.names))
 
+    gates: set[Any] = set()
     for before, after in edges:
-        if before not in cyclic:
-            if after not in cyclic:
-                graph.join(before, after)
-            else:
-                for name in steps[after]:
-                    graph.join(before, name)
-        elif after not in cyclic:
-            for name in steps[before]:
-                graph.join(name, after)
+        if before not in cyclic or after not in cyclic:
+            for one in parts.get(before) or (whole.get(before),):
+                for other in parts.get(after) or (whole.get(after),):
+                    graph.join(one, other)
         elif before.kind == "save" and after.kind == "delete" and before.subject is after.subject:
-            gate = ("gate", before.subject)
-            if gate not in graph.number_of:
-                graph.add(gate)
-                for name in steps[before]:
-                    graph.join(name, gate)
-                for name in steps[after]:
-                    graph.join(gate, name)
+            if before.subject not in gates:
+                gates.add(before.subject)
+                gate = graph.add(None)
+                for number in parts[before]:
+                    graph.join(number, gate)
+                for number in parts[after]:
+                    graph.join(gate, number)
 
     for dependency in uow.dependencies_within(cyclic):
-        for first, second in dependency.object_edges(uow, *uow.parents_of(dependency)):
-            graph.join(first, second)
+        steps.links.setdefault(dependency, {})
+        dependency.order_objects(uow, steps, *uow.parents_of(dependency))
 
     yield from _generations(uow, graph, nodes)
 
 
-def _generations(uow: Any, graph: _Graph, nodes: list[Task]) -> Iterator[Batch]:
+def _generations(uow: Any, graph: Any, nodes: list[Task]) -> Iterator[Batch]:
+    names = graph.names
     try:
-        generations = topological.sort_as_subsets(graph.edges, range(len(graph.names)))
+        generations = topological.sort_as_subsets(graph.edges, range(len(names)))
     except CircularDependencyError as error:
-        raise _circular(graph, error) from None
+        raise _circular(names, error) from None
     position = {task: number for number, task in enumerate(nodes)}
-    task_of = {(task.kind, task.subject): task for task in nodes}
     for generation in generations:
         found: dict[Task, list[Any]] = {}
+        present: Any = None
+        members: list[Any] = []
         for number in generation:
-            name = graph.names[number]
-            if isinstance(name, Task):
-                states = uow.states_of(name)
+            task, state = names[number]
+            if task is None:
+                continue
+            if state is None:
+                states = uow.states_of(task)
                 if states:
-                    found[name] = states
-            elif name[0] == "link":
-                found.setdefault(task_of["link", name[1]], []).append(name[2])
-            elif name[0] != "gate":
-                state = name[1]
-                task = task_of[name[0], state.manager.mapper.base_mapper]
-                found.setdefault(task, []).append(state)
-        if len(found) == 1:
-            yield from found.items()
-        else:
-            for task in sorted(found, key=position.__getitem__):
-                yield task, found[task]
+                    found[task] = states
+                continue
+            if task is not present:
+                present = task
+                members = found.setdefault(task, [])
+            members.append(state)
+        for task in sorted(found, key=position.__getitem__):
+            yield task, found[task]
 
 
-def _circular(graph: _Graph, error: CircularDependencyError) -> CircularDependencyError:
+def _circular(names: list[tuple[Any, Any]], error: CircularDependencyError) -> CircularDependencyError:
     """Say which objects depend on each other."""
 
     def named(number: int) -> Any:
-        name = graph.names[number]
-        return name if isinstance(name, Task) else name[-1]
+        task, state = names[number]
+        return task if state is None else state
 
     states = list(dict.fromkeys(named(number) for number in sorted(error.cycles)))
     edges = [(named(first), named(second)) for first, second in error.edges]

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
-from session._accel import gather, topological
+from session._accel import gather, linking, topological
 from session.constants import PASSIVE_OFF, PASSIVE_RETURN_NO_VALUE
 from session.exc import ObjectDeletedError
 from session.flush.delete import delete_rows
@@ -92,7 +92,7 @@ def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
     SQL: for each table DELETEs in the order of the primary key.
     """
     connection = uow.connection(base)
-    wanted = [state for state in states if state not in uow.spared]
+    wanted = [state for state in states if state not in uow.spared] if uow.spared else list(states)
     if not wanted:
         return
     groups = _groups(_by_key(base, wanted))
@@ -121,10 +121,8 @@ def _load_expired_keys(mapper: Any, states: list[Any]) -> None:
     :raises ObjectDeletedError: a row is gone already.
     """
     key = mapper.pk_keys[0]
-    for state in states:
-        dict_ = state().__dict__
-        if key not in dict_:
-            state.manager[key].impl.get(state, dict_, PASSIVE_RETURN_NO_VALUE)
+    for state in linking.lacking(states, key):
+        state.manager[key].impl.get(state, state.dict, PASSIVE_RETURN_NO_VALUE)
 
 
 def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:

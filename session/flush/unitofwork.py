@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
+from session._accel import gather, linking, topological
 from session._accel import state as state_module
-from session._accel import topological
 from session.constants import MANYTOMANY, MANYTOONE, ONETOMANY, PASSIVE_OFF
 from session.exc import UnmappedInstanceError
 from session.flush import persistence
@@ -26,13 +26,13 @@ from session.flush.dependency import Change, Dependency, ManyToOne, OneToMany, T
 from session.flush.order import batches
 from session.flush.sync import Pair
 from session.instrument.base import instance_state
-from session.mapping.cascades import orphaned
+from session.mapping.cascades import orphans
 from session.mapping.strategies import load_scalars
 
 __all__ = ["UnitOfWork", "flush"]
 
-# What is done with a state; LISTED ones take part in relationships but are not written themselves.
-SAVE, DELETE, LISTED_SAVE, LISTED_DELETE = range(4)
+SAVE, DELETE = linking.SAVE, linking.DELETE
+LISTED_SAVE, LISTED_DELETE = linking.LISTED_SAVE, linking.LISTED_DELETE
 
 BULK = 200
 """From this many objects on, the collector rests during a flush."""
@@ -130,14 +130,14 @@ class UnitOfWork:
         self.transaction: Any = None
         self.execution_options: Any = session.execution_options
         self.states: dict[Any, int] = {}
-        self.changes: dict[tuple[Dependency, Any], tuple[Change, bool, Any]] = {}
+        self.changes: dict[Dependency, dict[Any, tuple[Change, bool, Any]]] = {}
         self.row_switches: dict[Any, Any] = {}
         self.spared: set[Any] = set()
         self.cascaded: set[tuple[Any, str]] = set()
         self._work: dict[Dependency, _Work] = {}
+        self._parents: dict[Dependency, tuple[list[Any], list[Any]]] = {}
         self._waiting: list[Any] = []
         self._orphans: list[Any] = []
-        self._children: dict[Dependency, set[Any]] = {}
         self._pairs: dict[Any, set[tuple[Any, Any]]] = {}
         self._post_updates: dict[Task, dict[Any, set[Any]]] = {}
         self._to_load: list[tuple[Any, frozenset[str]]] = []
@@ -155,31 +155,34 @@ class UnitOfWork:
         session = self.session
         wanted = None if objects is None else _states_of(objects)
         deleted = session._deleted
-        manager = None
-        needs_parent = has_relationships = False
-        states, waiting = self.states, self._waiting
-        for state in [*session._new, *session.identity_map.modified]:
-            if (deleted and state in deleted) or (wanted is not None and state not in wanted):
-                continue
-            if state.manager is not manager:
-                manager = state.manager
-                needs_parent = _may_be_orphan(manager.mapper)
-                has_relationships = bool(dependencies_of(manager.mapper).all)
-            if needs_parent and orphaned(manager.mapper, state):
-                if state.ident is not None:
-                    self.register(state, delete=True)
-                    self._orphans.append(state)
-                    continue
-                if state.peek("orphaned"):
-                    session._expunge_states([state])
-                    continue
-            if state not in states:
-                states[state] = SAVE
-                if has_relationships or state.ident is not None:
-                    waiting.append(state)
+        for manager, members in gather.segments([*session._new, *session.identity_map.modified]):
+            if deleted or wanted is not None:
+                members = [s for s in members if s not in deleted and (wanted is None or s in wanted)]
+            members = self._with_parents(manager.mapper, members)
+            self.states.update(dict.fromkeys(members, SAVE))
+            if not dependencies_of(manager.mapper).all:
+                members = [state for state in members if state.ident is not None]
+            self._waiting.extend(members)
         for state in list(deleted):
-            if wanted is None or state in wanted:
+            if (wanted is None or state in wanted) and self.states.get(state) != DELETE:
+                self.states[state] = DELETE
+                self._waiting.append(state)
+
+    def _with_parents(self, mapper: Any, states: list[Any]) -> list[Any]:
+        """Leave out what has lost the parent it cannot be without; where there is a row, have it deleted."""
+        lost = orphans(mapper, states)
+        if not lost:
+            return states
+        left_out = set()
+        for state in lost:
+            if state.ident is not None:
                 self.register(state, delete=True)
+                self._orphans.append(state)
+                left_out.add(state)
+            elif state.peek("orphaned"):
+                self.session._expunge_states([state])
+                left_out.add(state)
+        return [state for state in states if state not in left_out]
 
     def register(
         self,
@@ -244,25 +247,25 @@ class UnitOfWork:
             waiting, self._waiting = self._waiting, []
             saves: dict[Dependency, list[Any]] = {}
             deletes: dict[Dependency, list[Any]] = {}
-            mapper: Any = None
-            known: Any = None
-            for state in waiting:
-                if state.manager.mapper is not mapper:
-                    mapper = state.manager.mapper
-                    known = dependencies_of(mapper)
-                status = self.states[state]
-                if status == DELETE:
+            for manager, to_save, to_delete in linking.by_class(waiting, self.states):
+                known = dependencies_of(manager.mapper)
+                if to_delete:
                     for dependency in known.all:
-                        deletes.setdefault(dependency, []).append(state)
-                elif status == SAVE:
-                    for dependency in known.concerned(state):
-                        saves.setdefault(dependency, []).append(state)
+                        deletes.setdefault(dependency, []).extend(to_delete)
+                if to_save:
+                    for dependency, concerned in known.concerned(to_save).items():
+                        saves.setdefault(dependency, []).extend(concerned)
             for dependency, states in deletes.items():
                 self._work_of(dependency).deleted.update(dict.fromkeys(states))
                 dependency.gather_deletes(self, states)
             for dependency, states in saves.items():
                 self._work_of(dependency).saved.update(dict.fromkeys(states))
                 dependency.gather_saves(self, states)
+
+    def register_added(self, states: Iterable[Any], prop: Any) -> None:
+        """Take objects into the flush that came to a relationship of one of its objects."""
+        for state in linking.unsaved(states, self.states):
+            self.register(state, cancel_delete=True, operation="add", prop=prop)
 
     def _work_of(self, dependency: Dependency) -> _Work:
         found = self._work.get(dependency)
@@ -283,10 +286,6 @@ class UnitOfWork:
     def spare(self, state: Any) -> None:
         """Leave the row of a deleted object alone: another object takes it over."""
         self.spared.add(state)
-
-    def added_children(self, dependency: Dependency) -> set[Any]:
-        """The objects that came to any parent by a relationship."""
-        return self._children.setdefault(dependency, set())
 
     def pairs_written(self, prop: Any) -> set[tuple[Any, Any]]:
         """The pairs whose association row one direction of a relationship has written."""
@@ -328,14 +327,14 @@ class UnitOfWork:
 
     def parents_of(self, dependency: Dependency) -> tuple[list[Any], list[Any]]:
         """The saved parents that have changes in a relationship, and the deleted ones."""
-        work = self._work.get(dependency)
-        if work is None:
-            return [], []
-        states = self.states
-        return (
-            [state for state in work.saved if states[state] == SAVE],
-            [state for state in work.deleted if states[state] == DELETE],
-        )
+        found = self._parents.get(dependency)
+        if found is None:
+            work, states = self._work[dependency], self.states
+            found = self._parents[dependency] = (
+                [state for state in work.saved if states[state] == SAVE],
+                [state for state in work.deleted if states[state] == DELETE],
+            )
+        return found
 
     def dependencies_within(self, cyclic: set[Task]) -> Iterator[Dependency]:
         """The relationships between objects of tasks that depend on each other in a circle."""
@@ -348,11 +347,7 @@ class UnitOfWork:
 
     def execute(self) -> None:
         """Write everything, in order."""
-        for state, status in self.states.items():
-            if status == SAVE:
-                self._saves.setdefault(state.manager.mapper.base_mapper, []).append(state)
-            elif status == DELETE:
-                self._deletes.setdefault(state.manager.mapper.base_mapper, []).append(state)
+        self._saves, self._deletes = linking.by_base(self.states)
         tasks: dict[Task, None] = {}
         edges: list[tuple[Task, Task]] = []
         for base in {**self._saves, **self._deletes}:
@@ -411,8 +406,7 @@ class UnitOfWork:
 
     def finish(self) -> None:
         """Tell the Session what has become of the objects."""
-        saved = [state for state, status in self.states.items() if status in (SAVE, LISTED_SAVE)]
-        deleted = [state for state, status in self.states.items() if status in (DELETE, LISTED_DELETE)]
+        saved, deleted = linking.outcome(self.states)
         if deleted:
             self.session._remove_newly_deleted(deleted)
         if saved:
@@ -437,11 +431,6 @@ def _states_of(objects: Iterable[Any]) -> set[Any]:
     return found
 
 
-def _may_be_orphan(mapper: Any) -> bool:
-    """Tell whether any relationship leads to the class with ``delete-orphan``."""
-    return any(one.orphan_parents for one in mapper.iterate_to_root())
-
-
 # -- dependencies of a mapper ------------------------------------------------------------------
 
 
@@ -463,30 +452,23 @@ class Dependencies:
         for dependency in self.all:
             for key in dependency.watched_keys:
                 self.by_key[key] = (*self.by_key.get(key, ()), dependency)
-        self.relationship_keys = frozenset([dependency.key for dependency in self.all])
+        self.keys = tuple([dependency.key for dependency in self.all])
         self.key_keys = frozenset(mapper.pk_keys)
         self.watched = frozenset(self.by_key) | self.key_keys
         self._incoming: tuple[int, tuple[Dependency, ...]] | None = None
 
-    def concerned(self, state: Any) -> Iterable[Dependency]:
-        """The relationships that saving one object concerns: those that changed; of a new object all it has."""
-        committed = state.committed
-        if state.ident is None:
-            dict_ = state().__dict__
-            if self.relationship_keys.isdisjoint(dict_) and (
-                not committed or self.relationship_keys.isdisjoint(committed)
-            ):
-                return ()
-            return [
-                dependency for dependency in self.all if dependency.key in dict_ or dependency.key in (committed or ())
-            ]
-        if not committed or self.watched.isdisjoint(committed):
-            return ()
-        found: dict[Dependency, None] = {}
-        for key in committed:
-            found.update(dict.fromkeys(self.by_key.get(key, ())))
-        if not self.key_keys.isdisjoint(committed):
-            found.update(dict.fromkeys(self.incoming()))
+    def concerned(self, states: Iterable[Any]) -> dict[Dependency, list[Any]]:
+        """The relationships that saving objects concerns, and which: those that changed; of a new object all it has."""
+        holding, changed = linking.concerned(states, self.keys, self.watched)
+        found = {dependency: holders for dependency, holders in zip(self.all, holding, strict=True) if holders}
+        for state in changed:
+            dependencies: dict[Dependency, None] = {}
+            for key in state.committed:
+                dependencies.update(dict.fromkeys(self.by_key.get(key, ())))
+            if not self.key_keys.isdisjoint(state.committed):
+                dependencies.update(dict.fromkeys(self.incoming()))
+            for dependency in dependencies:
+                found.setdefault(dependency, []).append(state)
         return found
 
     def incoming(self) -> tuple[Dependency, ...]:

@@ -18,7 +18,7 @@ from sqlalchemy.util import warn
 from session.constants import NO_RAISE, NO_VALUE, PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
 from session.instrument.base import instance_state, state_label
 
-__all__ = ["CascadeOptions", "allow_one_parent", "orphaned", "related", "track_cascades"]
+__all__ = ["CascadeOptions", "allow_one_parent", "orphaned", "orphans", "related", "track_cascades"]
 
 Reached = tuple[Any, Any, Any, dict[str, Any]]
 
@@ -146,25 +146,31 @@ def _present(impl: Any, state: Any, dict_: dict[str, Any], passive: int) -> list
 
 
 def orphaned(mapper: Any, state: Any) -> bool:
-    """Tell whether an object has lost the parent that it cannot be without.
+    """Tell whether an object has lost the parent that it cannot be without; see :func:`orphans`."""
+    return bool(orphans(mapper, (state,)))
 
-    Each ``delete-orphan`` relationship that leads to the object's class counts; it is an orphan as soon as
+
+def orphans(mapper: Any, states: Iterable[Any]) -> list[Any]:
+    """Find the objects that have lost the parent that they cannot be without.
+
+    Each ``delete-orphan`` relationship that leads to the objects' class counts; one is an orphan as soon as
     one of them has let it go, or with the mapper's ``legacy_is_orphan`` once all have.
 
-    :param mapper: the mapper of the object.
-    :param state: its state.
+    :param mapper: the mapper of the objects.
+    :param states: their states.
     """
-    expected = False
-    optimistic = state.ident is not None
-    for ancestor in mapper.iterate_to_root():
-        for prop in ancestor.orphan_parents:
-            expected = True
-            has_parent = prop.parent.class_manager[prop.key].impl.hasparent(state, optimistic)
-            if mapper.legacy_is_orphan and has_parent:
-                return False
-            if not mapper.legacy_is_orphan and not has_parent:
-                return True
-    return expected and bool(mapper.legacy_is_orphan)
+    tests = [
+        prop.parent.class_manager[prop.key].impl.hasparent
+        for ancestor in mapper.iterate_to_root()
+        for prop in ancestor.orphan_parents
+    ]
+    if not tests:
+        return []
+    if len(tests) == 1:
+        [has_parent] = tests
+        return [state for state in states if not has_parent(state, state.ident is not None)]
+    lost = all if mapper.legacy_is_orphan else any
+    return [state for state in states if lost(not has_parent(state, state.ident is not None) for has_parent in tests)]
 
 
 # -- listeners -----------------------------------------------------------------------------------

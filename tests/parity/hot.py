@@ -200,6 +200,7 @@ class World:
         self.construct = implementation.construct
         self.loading = implementation.loading
         self.gather = implementation.gather
+        self.linking = implementation.linking
         self.owner = Owner()
         self.home = self.identity.IdentityMap(self.owner)
         self.log: list[Any] = []
