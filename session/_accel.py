@@ -43,6 +43,8 @@ HOT_MODULES = (
     "loading",
     "gather",
     "linking",
+    "comparisons",
+    "shapes",
 )
 
 _VARIABLE = "SESSION_PURE_PYTHON"
@@ -106,6 +108,7 @@ _implementation, _why, _modules = _select()
 if TYPE_CHECKING:
     from session._py import attributes as attributes
     from session._py import collected as collected
+    from session._py import comparisons as comparisons
     from session._py import construct as construct
     from session._py import descriptors as descriptors
     from session._py import gather as gather
@@ -114,6 +117,7 @@ if TYPE_CHECKING:
     from session._py import loading as loading
     from session._py import references as references
     from session._py import scalars as scalars
+    from session._py import shapes as shapes
     from session._py import state as state
     from session._py import topological as topological
 else:

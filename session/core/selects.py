@@ -52,6 +52,7 @@ __all__ = [
     "enclosing_froms",
     "exported",
     "from_objects",
+    "has_cache_key",
     "is_from",
     "join_between",
     "joinable_sides",
@@ -345,6 +346,11 @@ def enclosing_froms(compiler: Any) -> frozenset[Any]:
 def cache_key_of(statement: Any) -> Any:
     """Give Core's cache key of a statement (``.key``, ``.bindparams``, ``.params``), ``None`` if it has none."""
     return statement._generate_cache_key()
+
+
+def has_cache_key(statement: Any) -> bool:
+    """Tell whether Core's cache key of a statement has been worked out already."""
+    return "_generate_cache_key" in getattr(statement, "__dict__", ())
 
 
 def bind_sources(compiled: Any, bindparams: Sequence[BindParameter[Any]]) -> tuple[tuple[str, int], ...]:

@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+UNKNOWN: Any = object()
+"""Nobody has asked yet how an attribute compares with plain values."""
+
+
 @inspects_itself
 class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRole, HasCacheKey):
     """A mapped attribute as SQL expression.
@@ -73,6 +77,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
 
     key: str
     impl: Any
+    _comparisons: Any = UNKNOWN
 
     def __init__(
         self,
@@ -157,6 +162,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
     def forget_expression(self) -> None:
         """Build the SQL expression anew at next use: the property has changed."""
         self.__dict__.pop("_expression", None)
+        self.__dict__.pop("_comparisons", None)
 
     def label(self, name: str | None) -> Any:
         """Give the attribute's SQL expression under another name."""
@@ -213,7 +219,18 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
         return ()
 
     def operate(self, op: OperatorType, *other: Any, **kwargs: Any) -> Any:
-        return op(self.comparator, *other, **kwargs)
+        comparisons = self._comparisons
+        if comparisons is UNKNOWN:
+            find = getattr(self.comparator, "comparisons", None)
+            comparisons = self._comparisons = None if find is None else find()
+        if comparisons is None or kwargs or len(other) != 1:
+            return op(self.comparator, *other, **kwargs)
+        (value,) = other
+        made = comparisons.make(op, value)
+        if made is None:
+            made = op(self.comparator, value)
+            comparisons.learn(op, value, made)
+        return made
 
     def reverse_operate(self, op: OperatorType, other: Any, **kwargs: Any) -> Any:
         return op(other, self.comparator, **kwargs)

@@ -62,6 +62,10 @@ class PropComparator(ColumnOperators):
     def property(self) -> Any:
         return self.prop
 
+    def comparisons(self) -> Any:
+        """Give what compares the attribute with plain values more quickly than :meth:`operate`, ``None`` if nothing."""
+        return None
+
     def operate(self, op: OperatorType, *other: Any, **kwargs: Any) -> Any:
         return op(self.__clause_element__(), *other, **kwargs)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from session._accel import collected, references, scalars
 from session.constants import CLASS_MANAGER
+from session.core.shapes import lasting
 from session.exc import UnmappedClassError
 from session.instrument.attributes import InstrumentedAttribute
 from session.instrument.base import class_label
@@ -74,7 +75,7 @@ def register_attribute(
     :param parententity: the mapper of the class.
     """
     manager = _manager(cls)
-    attribute = InstrumentedAttribute(cls, key, parententity, comparator, doc=doc)
+    attribute = lasting(InstrumentedAttribute(cls, key, parententity, comparator, doc=doc))
     manager.put(key, attribute)
     INSTRUMENTATION.dispatch.attribute_instrument(cls, key, attribute)
     for base in manager.bases:

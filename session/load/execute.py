@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.util import immutabledict
@@ -19,12 +18,13 @@ from sqlalchemy.util import immutabledict
 from session.core import selects
 from session.core.driver import driver_for
 from session.core.from_statement import FromStatement
-from session.core.plan import PlanCache, plan_for
+from session.core.plan import plan_for
 from session.load.compile import translate
 from session.load.context import LoadContext
 from session.load.dml import execute_dml
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
+from session.load.known_plans import Found, find_plan
 from session.load.result import ChunkedResult, LoadedResult, require_unique, result_metadata
 
 __all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "plan_of", "prepare"]
@@ -35,8 +35,6 @@ BATCH = 1000
 
 STREAM_SIZE = 1000
 """Rows of a chunk where ``stream_results`` is set and ``yield_per`` is not."""
-
-_plans: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 class SelectPlan:
@@ -184,37 +182,29 @@ def prepare(statement: Any, dialect: Any, *, cache_key: Any = None, schema_trans
     return SelectPlan(plan, builder)
 
 
-def plan_of(statement: Any, dialect: Any, schema_translate_map: Any = None) -> tuple[SelectPlan, Any]:
-    """Give the plan for a statement: the one that its shape has, or a new one.
+def plan_of(statement: Any, dialect: Any, schema_translate_map: Any = None) -> Found:
+    """Give the plan for a statement: a known one, or a new one.
 
-    :return: the plan, and the cache key with the statement's own parameters.
+    :return: the plan, and the statement's own parameters.
     """
-    cache_key = selects.cache_key_of(statement)
-    if cache_key is None:
-        return prepare(statement, dialect, schema_translate_map=schema_translate_map), None
-    cache = _plans.get(dialect)
-    if cache is None:
-        cache = _plans[dialect] = PlanCache(1000)
-    key = (
-        cache_key.key
-        if not schema_translate_map
-        else (cache_key.key, tuple(sorted(schema_translate_map.items(), key=str)))
-    )
-    found = cache.get(key)
-    if found is None:
-        found = prepare(statement, dialect, cache_key=cache_key, schema_translate_map=schema_translate_map)
-        cache[key] = found
-    return found, cache_key
+
+    def make(cache_key: Any) -> SelectPlan:
+        return prepare(statement, dialect, cache_key=cache_key, schema_translate_map=schema_translate_map)
+
+    return find_plan(statement, dialect, schema_translate_map, make)
 
 
-def given_values(plan: SelectPlan, cache_key: Any, params: Any) -> Mapping[str, Any]:
-    """Gather the values that parameters are given from outside of the statement."""
+def given_values(own: Mapping[str, Any] | None, params: Any) -> Mapping[str, Any]:
+    """Gather the values that parameters are given from outside of the statement.
+
+    :param own: those that ``statement.params()`` has set.
+    :param params: those that came with the statement.
+    """
     if params is not None and not isinstance(params, Mapping):
         params = list(params)
         if len(params) > 1:
             raise InvalidRequestError("A SELECT of mapped classes takes one set of parameters, not a list of several")
         params = params[0] if params else None
-    own = selects.collected_params(plan.plan.compiled) if cache_key is None else cache_key.params
     if own:
         return {**own, **params} if params else own
     return params or NOTHING
@@ -247,9 +237,8 @@ def execute_select(
     schema_translate_map = options.get("schema_translate_map") or connection.get_execution_options().get(
         "schema_translate_map"
     )
-    plan, cache_key = plan_of(statement, connection.dialect, schema_translate_map)
-    given = given_values(plan, cache_key, params)
-    extracted = None if cache_key is None else cache_key.bindparams
+    plan, extracted, own = plan_of(statement, connection.dialect, schema_translate_map)
+    given = given_values(own, params)
     context = None
     if plan.with_context:
         context = _context(session, statement, params, options, bind_arguments, load_settings)

@@ -17,6 +17,8 @@ from sqlalchemy.types import TypeEngine
 from session import instrument
 from session.core import schema as core_schema
 from session.core import sql as core_sql
+from session.core.comparing import comparisons_of
+from session.core.shapes import lasting
 from session.instrument.comparator import PropComparator
 from session.mapping import strategies
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
@@ -54,7 +56,8 @@ class ColumnProperty(MapperProperty):
             try:
                 return self._expression
             except AttributeError:
-                self._expression = self._marked(self.prop.columns[0])
+                made = self._marked(self.prop.columns[0])
+                self._expression = made if self._adapt_to_entity is not None else lasting(made)
                 return self._expression
 
         def _marked(self, expression: Any) -> Any:
@@ -62,6 +65,10 @@ class ColumnProperty(MapperProperty):
             if adapt is not None:
                 expression = adapt(expression)
             return core_sql.annotate_for(self._parententity, expression, self.prop.key)
+
+        def comparisons(self) -> Any:
+            """Give what makes plain comparisons; a subclass may have operators of its own, and has none."""
+            return comparisons_of(self.__clause_element__()) if type(self) is ColumnProperty.Comparator else None
 
         @property
         def expressions(self) -> list[Any]:

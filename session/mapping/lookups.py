@@ -18,6 +18,7 @@ from sqlalchemy.util import ReadOnlyProperties, warn
 from session.constants import PASSIVE_OFF, PASSIVE_RETURN_NO_VALUE
 from session.core import sql as core_sql
 from session.core.selectables import column_collection
+from session.core.shapes import lasting
 from session.exc import UnmappedColumnError
 from session.instrument.base import instance_state, state_label
 from session.mapping import cascades, inheritance
@@ -386,7 +387,7 @@ class MapperLookups:
         if self.local_table is not self.selectable:
             table = core_sql.annotate_for(self, self.local_table)
             marked = core_sql.propagate(marked._annotate({"dml_table": table}), self)
-        return marked
+        return lasting(marked)
 
     # -- identities ----------------------------------------------------------------
     def primary_key_from_instance(self, instance: Any) -> list[Any]:
