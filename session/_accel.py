@@ -45,6 +45,7 @@ HOT_MODULES = (
     "linking",
     "comparisons",
     "shapes",
+    "cascading",
 )
 
 _VARIABLE = "SESSION_PURE_PYTHON"
@@ -107,6 +108,7 @@ _implementation, _why, _modules = _select()
 
 if TYPE_CHECKING:
     from session._py import attributes as attributes
+    from session._py import cascading as cascading
     from session._py import collected as collected
     from session._py import comparisons as comparisons
     from session._py import construct as construct

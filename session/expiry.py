@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
+from session._accel import cascading
 from session._accel import state as state_loops
 from session.instrument.base import instance_state, state_label
 from session.load.refresh import refresh_state
@@ -87,7 +88,7 @@ class Expiry:
             state.expire_attributes(state.dict, attribute_names)
             return
         # listed before anything is expired: afterwards there is nothing left to follow
-        reached = [other for _, _, other, _ in state.manager.mapper.cascade_iterator("refresh-expire", state)]
+        reached = [other for other, _ in cascading.walk("refresh-expire", state)]
         for one in (state, *reached):
             if one.ident is not None:
                 one.expire(one.dict)

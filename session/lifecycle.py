@@ -8,11 +8,12 @@ flush reports back here what became of them.  Next on the way: ``snapshot.py``, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
+from session._accel import cascading
 from session._accel import state as state_loops
 from session.exc import FlushError
 from session.instrument.base import instance_state, state_label
@@ -55,8 +56,8 @@ class LifeCycle:
             self._flush_warning("Session.add()")
         state = instance_state(instance)
         if state.home is None and state.ident is None and not self._hears_of_coming():
-            cascading = state.manager.mapper.cascading.get("save-update")
-            if cascading is not None and not _reaches_others(state, instance, [prop.key for prop in cascading]):
+            steps = state.manager.mapper.cascade_steps("save-update")
+            if not _reaches_others(state, instance, steps):
                 self._autobegin_t()
                 self._insert_count += 1
                 state.insert_order = self._insert_count
@@ -82,15 +83,15 @@ class LifeCycle:
             return
         self._autobegin_t()
         new, home, count = self._new, self.identity_map, self._insert_count
-        cascading: dict[Any, tuple[str, ...]] = {}
+        manager: Any = None
+        steps: tuple[Any, ...] = ()
         try:
             for instance in instances:
                 state = instance_state(instance)
-                manager = state.manager
-                keys = cascading.get(manager)
-                if keys is None:
-                    keys = cascading[manager] = _keys_that_cascade(manager.mapper)
-                if state.home is not None or state.ident is not None or _reaches_others(state, instance, keys):
+                if state.manager is not manager:
+                    manager = state.manager
+                    steps = manager.mapper.cascade_steps("save-update")
+                if state.home is not None or state.ident is not None or _reaches_others(state, instance, steps):
                     self._insert_count = count
                     self._save_or_update_state(state)
                     count = self._insert_count
@@ -107,10 +108,17 @@ class LifeCycle:
         if state.extras is not None:
             state.extras.pop("orphaned", None)
         self._save_or_update_impl(state)
-        for _, _, reached, _ in state.manager.mapper.cascade_iterator(
-            "save-update", state, halt_on=self._contains_state
-        ):
-            self._save_or_update_impl(reached)
+        new, home = self._new, self.identity_map
+        reached = cascading.walk("save-update", state, None, home, new)
+        heard = self._hears_of_coming()
+        for other, obj in reached:
+            if heard or other.home is not None or other.ident is not None:
+                self._save_or_update_impl(other)
+                continue
+            self._insert_count += 1
+            other.insert_order = self._insert_count
+            other.home = home
+            other.strong = new[other] = obj
 
     def _save_or_update_impl(self, state: Any) -> None:
         if state.ident is None:
@@ -240,10 +248,14 @@ class LifeCycle:
         if attach:
             self._after_attach(state, obj)
         # found before the mark is set: walking a cascade may load, and loading may flush
-        reached = list(state.manager.mapper.cascade_iterator("delete", state)) if head else []
-        self._deleted[state] = obj
-        for other, _, other_state, _ in reached:
-            self._delete_impl(other_state, other, head=False)
+        reached = cascading.walk("delete", state) if head else ()
+        deleted, home = self._deleted, self.identity_map
+        deleted[state] = obj
+        for other, other_obj in reached:
+            if other.shelf is not None and other.home is home:
+                deleted.setdefault(other, other_obj)
+            else:
+                self._delete_impl(other, other_obj, head=False)
 
     # -- leaving -------------------------------------------------------------------------------
 
@@ -256,8 +268,8 @@ class LifeCycle:
         state = instance_state(instance)
         if state.home is not self.identity_map:
             raise InvalidRequestError(f"Cannot expunge {state_label(state)}: it is not present in this Session")
-        reached = state.manager.mapper.cascade_iterator("expunge", state)
-        self._expunge_states([state, *[other for _, _, other, _ in reached]])
+        reached = cascading.walk("expunge", state)
+        self._expunge_states([state, *[other for other, _ in reached]])
 
     def expunge_all(self) -> None:
         """Take all objects out of the Session; changes that were not flushed are forgotten by it."""
@@ -441,15 +453,11 @@ class LifeCycle:
                 listeners(self, state)
 
 
-def _keys_that_cascade(mapper: Any) -> tuple[str, ...]:
-    return tuple(prop.key for prop in mapper.relationships if prop.cascade.save_update)
-
-
-def _reaches_others(state: Any, instance: Any, keys: Sequence[str]) -> bool:
+def _reaches_others(state: Any, instance: Any, steps: Iterable[Any]) -> bool:
     """True if a cascade from the object may find something, loaded or queued; or it has been an orphan."""
     values = instance.__dict__
-    for key in keys:
-        if key in values:
+    for step in steps:
+        if step.key in values:
             return True
     return state.extras is not None and ("pending" in state.extras or "orphaned" in state.extras)
 

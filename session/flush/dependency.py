@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from session._accel import gather, linking
+from session._accel import cascading, gather, linking
 from session.constants import (
     CALLABLES_OK,
     DEFERRED_HISTORY_LOAD,
@@ -226,7 +226,7 @@ class Dependency:
         """Have an object deleted, and what its own relationships delete with it."""
         if not uow.register(child, delete=True, operation="delete", prop=self.prop):
             return
-        for _, _, state, _ in child.manager.mapper.cascade_iterator("delete", child):
+        for state, _ in cascading.walk("delete", child):
             uow.register(state, delete=True)
 
     def _referring_edges(self, referred: Any, holder: Any, saves: bool) -> Iterator[tuple[Task, Task]]:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
-from session._accel import gather, linking, topological
+from session._accel import cascading, gather, linking, topological
 from session._accel import state as state_module
 from session.constants import MANYTOMANY, MANYTOONE, ONETOMANY, PASSIVE_OFF
 from session.exc import UnmappedInstanceError
@@ -115,8 +115,8 @@ class _Work:
     __slots__ = ("deleted", "saved")
 
     def __init__(self) -> None:
-        self.saved: dict[Any, None] = {}
-        self.deleted: dict[Any, None] = {}
+        self.saved: list[Any] = []
+        self.deleted: list[Any] = []
 
 
 class UnitOfWork:
@@ -137,6 +137,7 @@ class UnitOfWork:
         self._work: dict[Dependency, _Work] = {}
         self._parents: dict[Dependency, tuple[list[Any], list[Any]]] = {}
         self._waiting: list[Any] = []
+        self._requeued = False
         self._orphans: list[Any] = []
         self._pairs: dict[Any, set[tuple[Any, Any]]] = {}
         self._post_updates: dict[Task, dict[Any, set[Any]]] = {}
@@ -163,10 +164,10 @@ class UnitOfWork:
             if not dependencies_of(manager.mapper).all:
                 members = [state for state in members if state.ident is not None]
             self._waiting.extend(members)
-        for state in list(deleted):
-            if (wanted is None or state in wanted) and self.states.get(state) != DELETE:
-                self.states[state] = DELETE
-                self._waiting.append(state)
+        states = self.states
+        doomed = [s for s in deleted if states.get(s) != DELETE and (wanted is None or s in wanted)]
+        states.update(dict.fromkeys(doomed, DELETE))
+        self._waiting.extend(doomed)
 
     def _with_parents(self, mapper: Any, states: list[Any]) -> list[Any]:
         """Leave out what has lost the parent it cannot be without; where there is a row, have it deleted."""
@@ -224,6 +225,7 @@ class UnitOfWork:
         if wanted != known:
             self.states[state] = wanted
             self._waiting.append(state)
+            self._requeued = True
         return True
 
     def warn_of_stranger(self, state: Any, operation: str, prop: Any) -> None:
@@ -241,7 +243,7 @@ class UnitOfWork:
         SQL: SELECT of related objects that a delete, or a changed key, has to know.
         """
         for state in self._orphans:
-            for _, _, reached, _ in state.manager.mapper.cascade_iterator("delete", state):
+            for reached, _ in cascading.walk("delete", state):
                 self.register(reached, delete=True)
         while self._waiting:
             waiting, self._waiting = self._waiting, []
@@ -256,10 +258,10 @@ class UnitOfWork:
                     for dependency, concerned in known.concerned(to_save).items():
                         saves.setdefault(dependency, []).extend(concerned)
             for dependency, states in deletes.items():
-                self._work_of(dependency).deleted.update(dict.fromkeys(states))
+                self._work_of(dependency).deleted.extend(states)
                 dependency.gather_deletes(self, states)
             for dependency, states in saves.items():
-                self._work_of(dependency).saved.update(dict.fromkeys(states))
+                self._work_of(dependency).saved.extend(states)
                 dependency.gather_saves(self, states)
 
     def register_added(self, states: Iterable[Any], prop: Any) -> None:
@@ -330,9 +332,12 @@ class UnitOfWork:
         found = self._parents.get(dependency)
         if found is None:
             work, states = self._work[dependency], self.states
+            saved, deleted = work.saved, work.deleted
+            if self._requeued:
+                saved, deleted = list(dict.fromkeys(saved)), list(dict.fromkeys(deleted))
             found = self._parents[dependency] = (
-                [state for state in work.saved if states[state] == SAVE],
-                [state for state in work.deleted if states[state] == DELETE],
+                [state for state in saved if states[state] == SAVE],
+                [state for state in deleted if states[state] == DELETE],
             )
         return found
 

@@ -18,7 +18,7 @@ from sqlalchemy.util import warn
 from session.constants import NO_RAISE, NO_VALUE, PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
 from session.instrument.base import instance_state, state_label
 
-__all__ = ["CascadeOptions", "allow_one_parent", "orphaned", "orphans", "related", "track_cascades"]
+__all__ = ["CascadeOptions", "allow_one_parent", "check_member", "orphaned", "orphans", "related", "track_cascades"]
 
 Reached = tuple[Any, Any, Any, dict[str, Any]]
 
@@ -115,15 +115,24 @@ def related(
         if item is None or item_state in visited or (halt_on is not None and halt_on(item_state)):
             continue
         mapper = item_state.manager.mapper
-        if mapper is not target and not mapper.isa(target):
-            raise AssertionError(
-                f"{prop} holds an object of {item_state.class_.__name__}; it is for objects of {target.class_.__name__}"
-            )
+        if mapper is not target:
+            check_member(prop, item_state)
         if skip_pending and item_state.ident is None:
             continue
         visited.add(item_state)
         found.append((item, mapper, item_state, item.__dict__))
     return found
+
+
+def check_member(prop: Any, state: Any) -> None:
+    """Refuse an object of a class that a relationship is not for.
+
+    :raises AssertionError: its class neither is the target nor inherits from it.
+    """
+    if not state.manager.mapper.isa(prop.mapper):
+        raise AssertionError(
+            f"{prop} holds an object of {state.class_.__name__}; it is for objects of {prop.mapper.class_.__name__}"
+        )
 
 
 def _nothing_pending(state: Any, key: str) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Table
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.util import ReadOnlyProperties, warn
 
+from session._accel import cascading
 from session.constants import PASSIVE_OFF, PASSIVE_RETURN_NO_VALUE
 from session.core import sql as core_sql
 from session.core.selectables import column_collection
@@ -438,28 +439,18 @@ class MapperLookups:
         :param halt_on: a function of a state; where it is true the object and what lies behind it are left out.
         :return: object, mapper, state and dictionary of each.
         """
-        visited: set[Any] = {state}
-        walks = [self._steps(type_, state, visited, halt_on)]
-        while walks:
-            step = next(walks[-1], None)
-            if step is None:
-                walks.pop()
-                continue
-            yield step
-            walks.append(self._steps(type_, step[2], visited, halt_on))
+        for other, obj in cascading.walk(type_, state, halt_on):
+            yield obj, other.manager.mapper, other, other.dict
 
-    def cascade_props(self, type_: str) -> tuple[Any, ...]:
-        """Return the properties along which an operation goes on to other objects."""
+    def cascade_steps(self, type_: str) -> tuple[Any, ...]:
+        """Return the relationships along which an operation goes on to other objects, ready for the walk."""
         known = self.cascading.get(type_)
         if known is None:
-            known = self.cascading[type_] = tuple(prop for prop in self.props.values() if type_ in prop.cascade)
+            self.ensure_configured()
+            known = self.cascading[type_] = tuple(
+                prop.cascade_step(type_) for prop in self.relationship_props if type_ in prop.cascade
+            )
         return known
-
-    @staticmethod
-    def _steps(type_: str, state: Any, visited: set[Any], halt_on: Any) -> Iterator[Any]:
-        dict_ = state.dict
-        for prop in state.manager.mapper.cascade_props(type_):
-            yield from prop.cascade_iterator(type_, state, dict_, visited, halt_on)
 
     def is_orphan(self, state: Any) -> bool:
         """Tell whether an object has lost the parent without which it is not to be."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.util import warn
 
 from session import instrument
+from session._accel import cascading
 from session.constants import MANYTOONE, ONETOMANY, RelationshipDirection
 from session.exc import LoaderStrategyException
 from session.instrument.backref import wire_backref
@@ -465,6 +466,26 @@ class RelationshipProperty(MapperProperty):
         return strategy.attribute_loader(), (style() if style is not None else {})
 
     # -- work ----------------------------------------------------------------------------
+
+    def cascade_step(self, type_: str) -> Any:
+        """Tell the walk of a cascade what it has to know of this relationship."""
+        impl = self.parent.class_manager[self.key].impl
+        return cascading.Step(
+            key=self.key,
+            uselist=bool(impl.collection),
+            former=type_ == "save-update",
+            ask=bool(impl.dynamic or (type_ == "delete" and not self.passive_deletes)),
+            skip_new=type_ == "refresh-expire" and not self.cascade.delete_orphan,
+            manager=self.mapper.class_manager,
+            prop=self,
+        )
+
+    def check_member(self, state: Any) -> None:
+        """Refuse an object of a class that the relationship is not for.
+
+        :raises AssertionError: its class neither is the target nor inherits from it.
+        """
+        cascades.check_member(self, state)
 
     def cascade_iterator(
         self,

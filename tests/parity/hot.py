@@ -201,6 +201,7 @@ class World:
         self.loading = implementation.loading
         self.gather = implementation.gather
         self.linking = implementation.linking
+        self.cascading = implementation.cascading
         self.owner = Owner()
         self.home = self.identity.IdentityMap(self.owner)
         self.log: list[Any] = []
