@@ -27,11 +27,13 @@ __all__ = ["ScalarAttribute"]
 
 cdef bint plain_set(ScalarAttribute impl, InstanceState state, dict dict_, value) except -1:
     """Set a column's value that nobody listens to; False if it takes the long way."""
-    if impl.active_history or impl.listened or not impl.send_modified:
+    if impl.listened or not impl.send_modified:
         return False
     cdef dict committed = state.committed
     cdef PyObject *found
     key = impl.key
+    if impl.active_history and not PyDict_Contains(dict_, key):
+        return False  # the old value has to be loaded first
     if not state.modified or (state.strong is None and state.home is not None):
         found = PyDict_GetItemWithError(dict_, key)
         old = NO_VALUE if found is NULL else <object>found

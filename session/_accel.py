@@ -46,6 +46,7 @@ HOT_MODULES = (
     "comparisons",
     "shapes",
     "cascading",
+    "merging",
 )
 
 _VARIABLE = "SESSION_PURE_PYTHON"
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from session._py import identity as identity
     from session._py import linking as linking
     from session._py import loading as loading
+    from session._py import merging as merging
     from session._py import references as references
     from session._py import scalars as scalars
     from session._py import shapes as shapes

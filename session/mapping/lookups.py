@@ -201,6 +201,11 @@ class MapperLookups:
     def _composites(self) -> Any:
         return self._filtered(lambda prop: getattr(prop, "is_composite", False))
 
+    @derived
+    def merge_plans(self) -> Any:
+        """How objects of this mapper are merged on to objects of a class, by the manager of that class."""
+        return {}
+
     @property
     def attrs(self) -> Any:
         """All properties, by key and as attributes."""

@@ -7,7 +7,7 @@ working part on the classes that have it.  Loading (strategies by name), flush a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
@@ -520,16 +520,3 @@ class RelationshipProperty(MapperProperty):
             recursive,
             resolve_conflict_map,
         )
-
-    def merge_steps(
-        self,
-        session: Any,
-        source_state: Any,
-        source_dict: dict[str, Any],
-        dest_state: Any,
-        dest_dict: dict[str, Any],
-        load: bool,
-        recursive: dict[Any, Any],
-    ) -> Generator[tuple[Any, dict[str, Any]], Any, None]:
-        """Merge the related objects step by step; see :func:`session.mapping.merging.merge_steps`."""
-        return merging.merge_steps(self, source_state, source_dict, dest_state, dest_dict, load, recursive)

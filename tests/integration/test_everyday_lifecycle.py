@@ -298,6 +298,14 @@ def test_merge_of_a_cycle_ends(session: Session) -> None:
     assert merged.items[0].user is merged
 
 
+def test_merge_of_objects_and_a_list_of_them_shares_what_they_share(session: Session) -> None:
+    shared = Item(name="shared")
+    users = [User(id=number, name="u", items=[shared] if number == 1 else []) for number in range(1, 4)]
+    merged = session.merge_all([*users, users[0]])
+    assert merged[0] is merged[3]
+    assert len(session.new) == 4
+
+
 # -- identity and memory --------------------------------------------------------------------------
 
 

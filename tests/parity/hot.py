@@ -202,6 +202,7 @@ class World:
         self.gather = implementation.gather
         self.linking = implementation.linking
         self.cascading = implementation.cascading
+        self.merging = implementation.merging
         self.owner = Owner()
         self.home = self.identity.IdentityMap(self.owner)
         self.log: list[Any] = []
