@@ -3,20 +3,21 @@
 In come the steps (``Task``) and the pairs of which comes before which; out go batches: a task and the states
 it is for.  Inside a circle, objects are ordered by *generation*: all that depend on earlier ones only
 form one batch, so a tree takes as many batches as it is deep.  All of it is linear in objects and dependencies.
+A ``Schedule`` is what can be known without the objects; small flushes of one kind come again and again, so it is kept.
 Next on the way: ``unitofwork.py`` again, which executes the batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import CircularDependencyError
 
 from session._accel import topological
 from session.flush.dependency import Dependency, ObjectSteps, Task
 
-__all__ = ["Batch", "batches", "rank"]
+__all__ = ["Batch", "Schedule", "batches", "rank", "schedule"]
 
 Batch = tuple[Task, list[Any]]
 
@@ -33,28 +34,50 @@ def rank(task: Task) -> tuple[int, str, str]:
     return _KINDS[task.kind], f"{cls.__module__}.{cls.__qualname__}", key
 
 
-def batches(uow: Any, tasks: Iterable[Task], edges: list[tuple[Task, Task]]) -> Iterator[Batch]:
-    """Put the work of a flush in order.
+class Schedule(NamedTuple):
+    """The steps of a flush in order.
 
-    :param uow: gives the states of each task, and the dependencies.
+    :ivar tasks: the steps, each after those that it depends on; by rank alone where some depend on each other.
+    :ivar edges: which step comes before which.
+    :ivar cyclic: the steps that depend on each other in a circle.
+    """
+
+    tasks: list[Task]
+    edges: list[tuple[Task, Task]]
+    cyclic: set[Task]
+
+
+def schedule(tasks: Iterable[Task], edges: list[tuple[Task, Task]]) -> Schedule:
+    """Put the steps of a flush in order, as far as that can be done without looking at objects.
+
     :param tasks: all steps.
     :param edges: which step comes before which.
-    :return: batches in order; a step may come in several.
-    :raises sqlalchemy.exc.CircularDependencyError: if rows depend on each other in a circle.
     """
     nodes = sorted(tasks, key=rank)
     cyclic = topological.find_cycles(edges, nodes)
-    if not cyclic:
-        for task in topological.sort(edges, nodes):
-            states = uow.states_of(task)
-            if states:
-                yield task, states
+    return Schedule(nodes if cyclic else topological.sort(edges, nodes), edges, cyclic)
+
+
+def batches(uow: Any, order: Schedule) -> Iterator[Batch]:
+    """Put the work of a flush in order.
+
+    :param uow: gives the states of each task, and the dependencies.
+    :param order: all steps.
+    :return: batches in order; a step may come in several.
+    :raises sqlalchemy.exc.CircularDependencyError: if rows depend on each other in a circle.
+    """
+    if order.cyclic:
+        yield from _by_object(uow, order)
         return
-    yield from _by_object(uow, nodes, edges, cyclic)
+    for task in order.tasks:
+        states = uow.states_of(task)
+        if states:
+            yield task, states
 
 
-def _by_object(uow: Any, nodes: list[Task], edges: list[tuple[Task, Task]], cyclic: set[Task]) -> Iterator[Batch]:
+def _by_object(uow: Any, order: Schedule) -> Iterator[Batch]:
     """Order with the tasks of a circle split into one step for each object."""
+    nodes, edges, cyclic = order
     steps = ObjectSteps()
     graph = steps.graph
     whole: dict[Task, int] = {}

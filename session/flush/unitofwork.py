@@ -23,7 +23,7 @@ from session.exc import UnmappedInstanceError
 from session.flush import persistence
 from session.flush.association import KeySwitch, ManyToMany
 from session.flush.dependency import Change, Dependency, ManyToOne, OneToMany, Task
-from session.flush.order import batches
+from session.flush.order import Schedule, batches, schedule
 from session.flush.sync import Pair
 from session.instrument.base import instance_state
 from session.mapping.cascades import orphans
@@ -36,6 +36,9 @@ LISTED_SAVE, LISTED_DELETE = linking.LISTED_SAVE, linking.LISTED_DELETE
 
 BULK = 200
 """From this many objects on, the collector rests during a flush."""
+
+SCHEDULES = 100
+"""So many orders of steps are kept for flushes that begin with the same class."""
 
 
 def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
@@ -353,32 +356,61 @@ class UnitOfWork:
     def execute(self) -> None:
         """Write everything, in order."""
         self._saves, self._deletes = linking.by_base(self.states)
+        for task, states in batches(self, self._schedule()):
+            self._run(task, states)
+
+    def _schedule(self) -> Schedule:
+        """Give the steps of this flush; those of one with the same classes and relationships are taken again."""
+        work = []
+        for dependency in self._work:
+            saved, deleted = self.parents_of(dependency)
+            work.append((dependency, bool(saved), bool(deleted)))
+        involved = self._saved_dependencies()
+        first = next(iter(self._saves or self._deletes), None)
+        if first is None:
+            return self._new_schedule(work, involved)
+        kept = dependencies_of(first).schedules
+        key = (tuple(self._saves), tuple(self._deletes), tuple(work), involved)
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= SCHEDULES:
+                kept.clear()
+            found = kept[key] = self._new_schedule(work, involved)
+        return found
+
+    def _new_schedule(
+        self, work: Iterable[tuple[Dependency, bool, bool]], involved: Iterable[Dependencies]
+    ) -> Schedule:
         tasks: dict[Task, None] = {}
         edges: list[tuple[Task, Task]] = []
         for base in {**self._saves, **self._deletes}:
             edges.append((Task("save", base), Task("delete", base)))
-        for dependency in self._work:
-            saved, deleted = self.parents_of(dependency)
-            if saved:
+        for dependency, saves, deletes in work:
+            if saves:
                 tasks[Task("link", dependency)] = None
-            if deleted:
+            if deletes:
                 tasks[Task("unlink", dependency)] = None
-            if saved or deleted:
-                edges.extend(dependency.task_edges(bool(saved), bool(deleted)))
-        edges += self._natural_edges(edges)
+            if saves or deletes:
+                edges.extend(dependency.task_edges(saves, deletes))
+        edges += self._natural_edges(edges, involved)
         for edge in edges:
             tasks.update(dict.fromkeys(edge))
-        for task, states in batches(self, tasks, edges):
-            self._run(task, states)
+        return schedule(tasks, edges)
 
-    def _natural_edges(self, edges: list[tuple[Task, Task]]) -> list[tuple[Task, Task]]:
-        """Save referenced classes first even where no relationship has changed, as long as that makes no circle."""
+    def _saved_dependencies(self) -> tuple[Dependencies, ...]:
+        """The dependencies of all mappers that are saved, where they belong to several hierarchies."""
         if len(self._saves) < 2:
-            return []
-        mappers = dict.fromkeys([state.manager.mapper for states in self._saves.values() for state in states])
+            return ()
+        managers = dict.fromkeys([state.manager for states in self._saves.values() for state in states])
+        return tuple([dependencies_of(manager.mapper) for manager in managers])
+
+    def _natural_edges(
+        self, edges: list[tuple[Task, Task]], involved: Iterable[Dependencies]
+    ) -> list[tuple[Task, Task]]:
+        """Save referenced classes first even where no relationship has changed, as long as that makes no circle."""
         found: dict[tuple[Task, Task], None] = {}
-        for mapper in mappers:
-            for dependency in dependencies_of(mapper).all:
+        for dependencies in involved:
+            for dependency in dependencies.all:
                 referred, holder = dependency.parent_base, dependency.target_base
                 if isinstance(dependency, ManyToOne):
                     referred, holder = holder, referred
@@ -461,6 +493,8 @@ class Dependencies:
         self.key_keys = frozenset(mapper.pk_keys)
         self.watched = frozenset(self.by_key) | self.key_keys
         self._incoming: tuple[int, tuple[Dependency, ...]] | None = None
+        #: orders of steps by what takes part, of flushes that begin with this mapper
+        self.schedules: dict[Any, Schedule] = {}
 
     def concerned(self, states: Iterable[Any]) -> dict[Dependency, list[Any]]:
         """The relationships that saving objects concerns, and which: those that changed; of a new object all it has."""
@@ -478,12 +512,13 @@ class Dependencies:
 
     def incoming(self) -> tuple[Dependency, ...]:
         """The many-to-ones that lead to this class and have no other direction that would update them."""
-        mappers = list(self.mapper.registry.mappers)
-        if self._incoming is None or self._incoming[0] != len(mappers):
+        registry = self.mapper.registry
+        count = len(registry.managers)
+        if self._incoming is None or self._incoming[0] != count:
             family = set(self.mapper.iterate_to_root())
             found = [
                 _switch_for(prop)
-                for mapper in mappers
+                for mapper in registry.mappers
                 for prop in mapper.relationship_props
                 if prop.parent is mapper
                 and prop.direction is MANYTOONE
@@ -491,7 +526,7 @@ class Dependencies:
                 and prop.mapper in family
                 and KeySwitch.concerns(prop)
             ]
-            self._incoming = len(mappers), tuple(found)
+            self._incoming = count, tuple(found)
         return self._incoming[1]
 
 
