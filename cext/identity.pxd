@@ -1,5 +1,8 @@
 # Declarations of the identity map, for the other compiled modules.
 
+from session._cy.state cimport InstanceState
+
+
 cdef class IdentityMap:
     cdef object __weakref__
     cdef public object session
@@ -10,3 +13,4 @@ cdef class IdentityMap:
 
     cpdef dict shelf(self, identity_class, token=*)
     cpdef bint discard(self, state)
+    cdef bint take_out(self, InstanceState state) except -1

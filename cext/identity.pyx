@@ -154,13 +154,20 @@ cdef class IdentityMap:
 
         :return: False if it was not there.
         """
-        shelf = state.shelf
+        return self.take_out(<InstanceState?>state)
+
+    cdef bint take_out(self, InstanceState state) except -1:
+        cdef dict shelf = state.shelf
+        cdef dict modified = self.modified
+        cdef PyObject *found
         if shelf is None or state.home is not self:
             return False
         state.shelf = None
-        if shelf.get(state.ident) is state:
+        found = PyDict_GetItemWithError(shelf, state.ident)
+        if found == <PyObject*>state:
             del shelf[state.ident]
-        self.modified.pop(state, None)
+        if state in modified:
+            del modified[state]
         return True
 
     def discard_deleted(self, states, dict marked, dict deleted):
@@ -170,8 +177,9 @@ cdef class IdentityMap:
             obj = live_object(state)
             if deleted is not None and obj is not None:
                 deleted[state] = obj
-            self.discard(state)
-            marked.pop(state, None)
+            self.take_out(state)
+            if state in marked:
+                del marked[state]
             state._deleted = True
 
     def safe_discard(self, state):

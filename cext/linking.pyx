@@ -17,6 +17,7 @@ __all__ = [
     "Steps",
     "by_base",
     "by_class",
+    "by_manager",
     "concerned",
     "lacking",
     "outcome",
@@ -56,26 +57,43 @@ cdef inline object state_in(obj):
     return None if found is NULL else <object>found
 
 
+def by_manager(states):
+    """Sort states by class."""
+    cdef dict found = {}
+    cdef list members = None
+    cdef object manager = None
+    cdef InstanceState state
+    for state in states:
+        if state.manager is not manager:
+            manager = state.manager
+            members = _members(found, manager)
+        members.append(state)
+    return list(found.items())
+
+
 def by_class(states, dict statuses):
-    """Cut states into neighbours of the same class."""
-    cdef list found = []
-    cdef list saves = []
-    cdef list deletes = []
+    """Sort states by class and by what is done with them."""
+    cdef dict found = {}
+    cdef list saves = None
+    cdef list deletes = None
+    cdef tuple group
     cdef object manager = None
     cdef InstanceState state
     cdef long status
     for state in states:
         if state.manager is not manager:
             manager = state.manager
-            saves = []
-            deletes = []
-            found.append((manager, saves, deletes))
+            group = found.get(manager)
+            if group is None:
+                group = found[manager] = (manager, [], [])
+            saves = <list>group[1]
+            deletes = <list>group[2]
         status = statuses[state]
         if status == IS_SAVE:
             saves.append(state)
         elif status == IS_DELETE:
             deletes.append(state)
-    return found
+    return list(found.values())
 
 
 cdef list _members(dict groups, base):

@@ -241,15 +241,18 @@ class LifeCycle:
             raise InvalidRequestError(
                 f"Cannot delete {state_label(state)}: it is not persisted; expunge() a pending object instead"
             )
-        attach = self._before_attach(state, obj)
-        if state in self._deleted:
+        deleted, home = self._deleted, self.identity_map
+        if state in deleted:
             return
-        self.identity_map.add(state)
-        if attach:
-            self._after_attach(state, obj)
+        if self._transaction is None:
+            self._autobegin_t()
+        if state.shelf is None or state.home is not home:
+            attach = self._before_attach(state, obj)
+            home.add(state)
+            if attach:
+                self._after_attach(state, obj)
         # found before the mark is set: walking a cascade may load, and loading may flush
         reached = cascading.walk("delete", state) if head else ()
-        deleted, home = self._deleted, self.identity_map
         deleted[state] = obj
         for other, other_obj in reached:
             if other.shelf is not None and other.home is home:

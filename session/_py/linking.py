@@ -23,6 +23,7 @@ __all__ = [
     "Steps",
     "by_base",
     "by_class",
+    "by_manager",
     "concerned",
     "lacking",
     "outcome",
@@ -39,26 +40,41 @@ Statuses = dict[Any, int]
 Pairs = Sequence[tuple[str, str]]
 
 
+def by_manager(states: Iterable[Any]) -> list[tuple[Any, list[Any]]]:
+    """Sort states by class.
+
+    :return: class manager and states.
+    """
+    found: dict[Any, list[Any]] = {}
+    manager: Any = None
+    members: list[Any] = []
+    for state in states:
+        if state.manager is not manager:
+            manager = state.manager
+            members = found.setdefault(manager, [])
+        members.append(state)
+    return list(found.items())
+
+
 def by_class(states: Iterable[Any], statuses: Statuses) -> list[tuple[Any, list[Any], list[Any]]]:
-    """Cut states into neighbours of the same class.
+    """Sort states by class and by what is done with them.
 
     :return: class manager, the states to be saved and those to be deleted; listed ones are left out.
     """
-    found: list[tuple[Any, list[Any], list[Any]]] = []
+    found: dict[Any, tuple[Any, list[Any], list[Any]]] = {}
     manager: Any = None
     saves: list[Any] = []
     deletes: list[Any] = []
     for state in states:
         if state.manager is not manager:
             manager = state.manager
-            saves, deletes = [], []
-            found.append((manager, saves, deletes))
+            _, saves, deletes = found.setdefault(manager, (manager, [], []))
         status = statuses[state]
         if status == SAVE:
             saves.append(state)
         elif status == DELETE:
             deletes.append(state)
-    return found
+    return list(found.values())
 
 
 def by_base(statuses: Statuses) -> tuple[dict[Any, list[Any]], dict[Any, list[Any]]]:

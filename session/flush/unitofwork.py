@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
-from session._accel import cascading, gather, linking, topological
+from session._accel import cascading, linking, topological
 from session._accel import state as state_module
 from session.constants import MANYTOMANY, MANYTOONE, ONETOMANY, PASSIVE_OFF
 from session.exc import UnmappedInstanceError
@@ -159,7 +159,7 @@ class UnitOfWork:
         session = self.session
         wanted = None if objects is None else _states_of(objects)
         deleted = session._deleted
-        for manager, members in gather.segments([*session._new, *session.identity_map.modified]):
+        for manager, members in linking.by_manager([*session._new, *session.identity_map.modified]):
             if deleted or wanted is not None:
                 members = [s for s in members if s not in deleted and (wanted is None or s in wanted)]
             members = self._with_parents(manager.mapper, members)

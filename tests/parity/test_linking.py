@@ -46,10 +46,11 @@ def test_sorting_by_class_and_status(world: World, parent_class: Any, child_clas
     statuses = dict(zip(states, (0, 1, 2, 3, 0, 1), strict=True))
     parent, child = a.manager, c.manager
     assert world.linking.by_class(states, statuses) == [
-        (parent, [a], [b]),
+        (parent, [a], [b, f]),
         (child, [e], []),
-        (parent, [], [f]),
     ]
+    assert world.linking.by_manager(states) == [(parent, [a, b, f]), (child, [c, d, e])]
+    assert world.linking.by_manager([]) == []
     assert world.linking.outcome(statuses) == ([a, c, e], [b, d, f])
     assert world.linking.outcome({}) == ([], [])
     parent.mapper.base_mapper, child.mapper.base_mapper = "parents", "children"
