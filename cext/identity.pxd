@@ -12,5 +12,6 @@ cdef class IdentityMap:
     cdef public dict by_class
 
     cpdef dict shelf(self, identity_class, token=*)
+    cpdef present(self, class_, ident)
     cpdef bint discard(self, state)
     cdef bint take_out(self, InstanceState state) except -1

@@ -9,6 +9,8 @@ somebody asks for one.  Values are states, which are weak references to the obje
 Next on the way: ``transaction.py``, which restores this map after a rollback.
 """
 
+cimport cython
+
 from itertools import count
 from weakref import ref
 
@@ -18,10 +20,13 @@ from cpython.object cimport PyObject
 from session._cy.state cimport InstanceState, live_object
 
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.util import immutabledict
 
 from session.constants import INSTANCE_STATE
 
-__all__ = ["IdentityMap"]
+__all__ = ["NO_OPTIONS", "IdentityMap", "get"]
+
+NO_OPTIONS = immutabledict()
 
 _session_ids = count(1)
 
@@ -70,7 +75,7 @@ cdef class IdentityMap:
         """Let ``present`` answer for a class that has one key column."""
         self.by_class[class_] = self.shelf(identity_class)
 
-    def present(self, class_, ident):
+    cpdef present(self, class_, ident):
         """Give the object with that key if it can be had without any further question.
 
         :return: the object; ``None`` if it is not here, is expired, is of a subclass, or the key
@@ -283,3 +288,55 @@ cdef class IdentityMap:
     def add_object(self, obj):
         """File an object by the state it carries."""
         return self.add(obj.__dict__[INSTANCE_STATE])
+
+
+# -- the way in --------------------------------------------------------------------------------
+
+
+@cython.binding(True)  # it becomes a method of the Session
+def get(
+    self,
+    entity,
+    ident,
+    *,
+    options=None,
+    populate_existing=None,
+    with_for_update=None,
+    identity_token=None,
+    execution_options=NO_OPTIONS,
+    bind_arguments=None,
+):
+    """Give the object with a primary key, or ``None`` if there is no such row.
+
+    An object that the Session has already is given without any SQL, unless it is expired: then its row is
+    loaded, and ``None`` given if that is gone.  Otherwise one SELECT is emitted.
+
+    :param entity: a mapped class or mapper.
+    :param ident: the value of the primary key; for a key of several columns a tuple in their order, or a
+        dictionary by attribute name.
+    :param options: loader options for the SELECT.
+    :param populate_existing: load the row in any case, and overwrite what the object has; wins over the
+        execution option of that name.
+    :param with_for_update: lock the row: ``True``, or keywords for ``Select.with_for_update()``.
+    :param identity_token: the token of the identity key, where sharding uses one.
+    :param execution_options: options for the SELECT.
+    :param bind_arguments: arguments for :meth:`get_bind`.
+    :raises InvalidRequestError: ``ident`` has not as many values as the key has columns.
+    :raises ArgumentError: ``entity`` is not mapped.
+    """
+    cdef IdentityMap home
+    if execution_options is NO_OPTIONS and not populate_existing and with_for_update is None and identity_token is None:
+        home = self.identity_map
+        found = home.present(entity, ident)
+        if found is not None:
+            return found
+    return self._get(
+        entity,
+        ident,
+        options,
+        populate_existing,
+        with_for_update,
+        identity_token,
+        execution_options,
+        bind_arguments,
+    )

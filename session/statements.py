@@ -13,19 +13,19 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Result, ScalarResult
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoResultFound, SAWarning
-from sqlalchemy.util import immutabledict
 
+from session._accel import identity
 from session.constants import CLASS_MANAGER, PASSIVE_OFF
 from session.core.selects import subject_of
 from session.core.sql import coercions, roles
 from session.exc import ObjectDeletedError
 from session.execute_state import ORMExecuteState
 from session.load.execute import execute_statement
-from session.load.refresh import load_by_identity
+from session.load.refresh import load_by_identity, load_row
 
 __all__ = ["Statements"]
 
-NO_OPTIONS: Mapping[str, Any] = immutabledict()
+NO_OPTIONS = identity.NO_OPTIONS
 
 _PLAIN_KEYS = frozenset({int, str, bytes})
 """Types of primary key values that cannot be anything else than one value."""
@@ -144,40 +144,20 @@ class Statements:
 
     # -- by primary key ------------------------------------------------------------------------
 
-    def get(
+    get = identity.get
+
+    def _get(
         self,
         entity: Any,
         ident: Any,
-        *,
-        options: Sequence[Any] | None = None,
-        populate_existing: bool | None = None,
-        with_for_update: Any = None,
-        identity_token: Any = None,
-        execution_options: Mapping[str, Any] = NO_OPTIONS,
-        bind_arguments: Mapping[str, Any] | None = None,
+        options: Sequence[Any] | None,
+        populate_existing: bool | None,
+        with_for_update: Any,
+        identity_token: Any,
+        execution_options: Mapping[str, Any],
+        bind_arguments: Mapping[str, Any] | None,
     ) -> Any:
-        """Give the object with a primary key, or ``None`` if there is no such row.
-
-        An object that the Session has already is given without any SQL, unless it is expired: then its row is
-        loaded, and ``None`` given if that is gone.  Otherwise one SELECT is emitted.
-
-        :param entity: a mapped class or mapper.
-        :param ident: the value of the primary key; for a key of several columns a tuple in their order, or a
-            dictionary by attribute name.
-        :param options: loader options for the SELECT.
-        :param populate_existing: load the row in any case, and overwrite what the object has; wins over the
-            execution option of that name.
-        :param with_for_update: lock the row: ``True``, or keywords for ``Select.with_for_update()``.
-        :param identity_token: the token of the identity key, where sharding uses one.
-        :param execution_options: options for the SELECT.
-        :param bind_arguments: arguments for :meth:`get_bind`.
-        :raises InvalidRequestError: ``ident`` has not as many values as the key has columns.
-        :raises ArgumentError: ``entity`` is not mapped.
-        """
-        if not (populate_existing or execution_options) and with_for_update is None and identity_token is None:
-            found = self.identity_map.present(entity, ident)
-            if found is not None:
-                return found
+        """Give the object with a primary key, where the short way of :meth:`get` has not found it."""
         manager = getattr(entity, "__dict__", NO_OPTIONS).get(CLASS_MANAGER)
         mapper = _mapper_of(entity) if manager is None else manager.mapper
         mapper.ensure_configured()
@@ -209,6 +189,8 @@ class Statements:
             self._autoflush()
         if self.execution_options:
             execution_options = {**self.execution_options, **execution_options}
+        elif not (execution_options or options or mapper.composite_key) and with_for_update is None:
+            return load_row(self, mapper, (ident,), identity_token=identity_token, bind_arguments=bind_arguments)
         return load_by_identity(
             self,
             mapper,

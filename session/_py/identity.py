@@ -10,16 +10,19 @@ Next on the way: ``transaction.py``, which restores this map after a rollback.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 from weakref import ref
 
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.util import immutabledict
 
 from session.constants import INSTANCE_STATE
 
-__all__ = ["IdentityMap"]
+__all__ = ["NO_OPTIONS", "IdentityMap", "get"]
+
+NO_OPTIONS: Mapping[str, Any] = immutabledict()
 
 _session_ids = count(1)
 _PLAIN_KEYS = frozenset((int, str))
@@ -269,3 +272,52 @@ class IdentityMap:
     def add_object(self, obj: Any) -> bool:
         """File an object by the state it carries."""
         return self.add(obj.__dict__[INSTANCE_STATE])
+
+
+# -- the way in --------------------------------------------------------------------------------
+
+
+def get(
+    self: Any,
+    entity: Any,
+    ident: Any,
+    *,
+    options: Sequence[Any] | None = None,
+    populate_existing: bool | None = None,
+    with_for_update: Any = None,
+    identity_token: Any = None,
+    execution_options: Mapping[str, Any] = NO_OPTIONS,
+    bind_arguments: Mapping[str, Any] | None = None,
+) -> Any:
+    """Give the object with a primary key, or ``None`` if there is no such row.
+
+    An object that the Session has already is given without any SQL, unless it is expired: then its row is
+    loaded, and ``None`` given if that is gone.  Otherwise one SELECT is emitted.
+
+    :param entity: a mapped class or mapper.
+    :param ident: the value of the primary key; for a key of several columns a tuple in their order, or a
+        dictionary by attribute name.
+    :param options: loader options for the SELECT.
+    :param populate_existing: load the row in any case, and overwrite what the object has; wins over the
+        execution option of that name.
+    :param with_for_update: lock the row: ``True``, or keywords for ``Select.with_for_update()``.
+    :param identity_token: the token of the identity key, where sharding uses one.
+    :param execution_options: options for the SELECT.
+    :param bind_arguments: arguments for :meth:`get_bind`.
+    :raises InvalidRequestError: ``ident`` has not as many values as the key has columns.
+    :raises ArgumentError: ``entity`` is not mapped.
+    """
+    if execution_options is NO_OPTIONS and not populate_existing and with_for_update is None and identity_token is None:
+        found = self.identity_map.present(entity, ident)
+        if found is not None:
+            return found
+    return self._get(
+        entity,
+        ident,
+        options,
+        populate_existing,
+        with_for_update,
+        identity_token,
+        execution_options,
+        bind_arguments,
+    )

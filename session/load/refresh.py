@@ -21,7 +21,7 @@ from session.load.prepared import PreparedSelect, run_select
 from session.load.row_columns import memo_of, row_columns
 from session.mapping.strategies import hooks
 
-__all__ = ["load_by_identity", "load_columns", "load_scalars", "refresh_state"]
+__all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "refresh_state"]
 
 
 def load_by_identity(
@@ -56,32 +56,72 @@ def load_by_identity(
     :return: the object, ``None`` if there is no such row.
     """
     mapper = mapper.mapper
-    values = {f"pk_{number}": value for number, value in enumerate(ident, 1) if value is not None}
+    for_update = lock_arguments(with_for_update)
+    missing = frozenset([number for number, value in enumerate(ident, 1) if value is None])
+    if not options and for_update is None and not execution_options and not missing:
+        return load_row(
+            session,
+            mapper,
+            ident,
+            populate_existing=populate_existing,
+            identity_token=identity_token,
+            bind_arguments=bind_arguments,
+            refresh_of=refresh_of,
+            only_keys=only_keys,
+            kind=kind,
+        )
+    statement = identity_statement(mapper, missing)
+    if only_keys is not None:
+        statement = statement.options(OnlyKeys(only_keys))
+    if options:
+        statement = statement.options(*options, *(() if path is None else (AtPath(path),)))
+    if for_update is not None:
+        statement = statement.with_for_update(**for_update)
     settings: dict[str, Any] = {
         "populate_existing": populate_existing,
         "identity_token": identity_token,
         "refresh_state": refresh_of,
         "only_keys": only_keys,
+        "options": tuple(options),
     }
-    for_update = lock_arguments(with_for_update)
-    missing = frozenset(number for number, value in enumerate(ident, 1) if value is None)
-    if options or for_update is not None or execution_options or missing:
-        statement = identity_statement(mapper, missing)
-        if only_keys is not None:
-            statement = statement.options(OnlyKeys(only_keys))
-        if options:
-            statement = statement.options(*options, *(() if path is None else (AtPath(path),)))
-        if for_update is not None:
-            statement = statement.with_for_update(**for_update)
-        if execution_options:
-            settings["execution_options"] = execution_options
-        settings["options"] = tuple(options)
-        found = run_select(
-            session, statement, values, mapper, kind, bind_arguments, **settings
-        )[0]
-    else:
-        prepared = prepared_identity(mapper, only_keys, kind)
-        found = prepared.columns(session, values, bind_arguments, **settings)[0]
+    if execution_options:
+        settings["execution_options"] = execution_options
+    values = {f"pk_{number}": value for number, value in enumerate(ident, 1) if value is not None}
+    found = run_select(session, statement, values, mapper, kind, bind_arguments, **settings)[0]
+    return first_object(found)
+
+
+def load_row(
+    session: Any,
+    mapper: Any,
+    ident: Sequence[Any],
+    *,
+    populate_existing: bool = False,
+    identity_token: Any = None,
+    bind_arguments: Any = None,
+    refresh_of: Any = None,
+    only_keys: Any = None,
+    kind: str = "",
+) -> Any:
+    """Load an object by its primary key, without options: by a SELECT that is prepared.
+
+    Arguments are those of :func:`load_by_identity`; no value of the key is ``None``.
+    """
+    prepared = prepared_identity(mapper, only_keys, kind)
+    values = {"pk_1": ident[0]} if len(ident) == 1 else {f"pk_{number}": value for number, value in enumerate(ident, 1)}
+    settings: dict[str, Any] = {}
+    if populate_existing:
+        settings["populate_existing"] = True
+    if identity_token is not None:
+        settings["identity_token"] = identity_token
+    if refresh_of is not None:
+        settings["refresh_state"] = refresh_of
+    if only_keys is not None:
+        settings["only_keys"] = only_keys
+    return first_object(prepared.columns(session, values, bind_arguments, **settings)[0])
+
+
+def first_object(found: Iterable[Any]) -> Any:
     for obj in found:
         if obj is not None:
             return obj
@@ -102,7 +142,7 @@ def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
     """Give the prepared SELECT of one object, of all or of some of its attributes."""
     memo = memo_of(mapper)
     wanted = None if only_keys is None else frozenset(only_keys)
-    key = ("identity", wanted, kind)
+    key = ("identity", wanted, kind) if wanted is not None or kind else "identity"
     found: PreparedSelect | None = memo.get(key)
     if found is None:
         statement = identity_statement(mapper, kind=kind)

@@ -250,6 +250,55 @@ def test_present_refuses_a_stranger_on_the_shelf(world: World, cls: Any, strange
         world.home.present(cls, 1)
 
 
+def getter(world: World) -> Any:
+    """An object with the method ``get``, and an echo in place of the long way."""
+
+    class Getter:
+        identity_map = world.home
+        get = world.identity.get
+
+        def _get(self, *arguments: Any) -> Any:
+            return arguments
+
+    return Getter()
+
+
+def test_get_needs_no_more_than_the_map_for_what_is_present(world: World, cls: Any) -> None:
+    obj = filed(world, cls, 1)
+    world.home.remember(cls, cls)
+    one = getter(world)
+    assert one.get(cls, 1) is obj
+    assert one.get(entity=cls, ident=1, options=["unused"], populate_existing=False, bind_arguments={}) is obj
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"populate_existing": True},
+        {"with_for_update": False},
+        {"with_for_update": {}},
+        {"identity_token": "token"},
+        {"execution_options": {}},
+        {"execution_options": {"populate_existing": True}},
+    ],
+    ids=str,
+)
+def test_get_goes_the_long_way_for_whatever_else_is_asked(world: World, cls: Any, keywords: dict[str, Any]) -> None:
+    filed(world, cls, 1)
+    world.home.remember(cls, cls)
+    given = dict.fromkeys(["options", "populate_existing", "with_for_update", "identity_token"])
+    expected = {**given, "execution_options": world.identity.NO_OPTIONS, "bind_arguments": None, **keywords}
+    assert getter(world).get(cls, 1, **keywords) == (cls, 1, *expected.values())
+
+
+def test_get_goes_the_long_way_for_what_is_not_present(world: World, cls: Any) -> None:
+    assert getter(world).get(cls, 2)[:2] == (cls, 2)
+    with pytest.raises(TypeError):
+        getter(world).get(cls)
+    with pytest.raises(TypeError):
+        getter(world).get(cls, 1, None)
+
+
 class Key:
     """A primary key value whose hash and comparison do as they are told."""
 
