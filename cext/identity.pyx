@@ -14,10 +14,10 @@ cimport cython
 from itertools import count
 from weakref import ref
 
-from cpython.dict cimport PyDict_GetItemWithError
+from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject
 
-from session._cy.state cimport InstanceState, live_object
+from session._cy.state cimport InstanceState, instance_dict, live_object
 
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.util import immutabledict
@@ -174,6 +174,35 @@ cdef class IdentityMap:
         if state in modified:
             del modified[state]
         return True
+
+    def file_written(self, states):
+        """File states under the primary keys that their objects have, now that their rows are written."""
+        cdef list left = []
+        cdef object manager = None
+        cdef object key = None
+        cdef dict shelf = None
+        cdef PyObject *found
+        cdef InstanceState state
+        for state in states:
+            obj = live_object(state)
+            if obj is None:
+                continue
+            if state.manager is not manager:
+                manager = state.manager
+                key = None if manager.composite_key else manager.mapper.pk_keys[0]
+                shelf = self.shelf(manager.identity_class)
+            found = NULL if key is None else PyDict_GetItemWithError(instance_dict(obj), key)
+            ident = None if found is NULL else <object>found
+            if ident is None or state.identity_token is not None:
+                left.append(state)
+            elif state.ident is None and not PyDict_Contains(shelf, ident):
+                state.ident = ident
+                state.home = self
+                state.shelf = shelf
+                PyDict_SetItem(shelf, ident, state)
+            elif state.ident is not ident or state.shelf is None:
+                left.append(state)
+        return left
 
     def discard_deleted(self, states, dict marked, dict deleted):
         """Take states out whose rows were deleted."""

@@ -2,12 +2,16 @@
 """The loops of a flush that follow relationships, compiled; ``session/_py/linking.py`` explains them."""
 
 from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.list cimport PyList_GetSlice
 from cpython.object cimport PyObject
 
 from session._cy.state cimport InstanceState, instance_dict, live_object
 
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
 from session.constants import NO_VALUE as _NO_VALUE
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
 
 __all__ = [
     "DELETE",
@@ -18,6 +22,7 @@ __all__ = [
     "by_base",
     "by_class",
     "by_manager",
+    "collected",
     "concerned",
     "lacking",
     "outcome",
@@ -174,6 +179,28 @@ def states_of(objects):
     for obj in objects:
         found.append(None if obj is None else instance_dict(obj)[INSTANCE_STATE])
     return found
+
+
+def collected(InstanceState state, str key):
+    """Give what came to a new object's collection, all of it since the object was made."""
+    cdef dict committed = state.committed
+    cdef PyObject *found
+    if state.ident is not None or committed is None or (state.extras is not None and "pending" in state.extras):
+        return None
+    found = PyDict_GetItemWithError(committed, key)
+    if found is NULL:
+        return None
+    before = <object>found
+    if before is not NO_VALUE and not (type(before) is list and not before):
+        return None
+    obj = live_object(state)
+    if obj is None:
+        return None
+    found = PyDict_GetItemWithError(instance_dict(obj), key)
+    collection = None if found is NULL else <object>found
+    if isinstance(collection, list) and getattr(type(collection), "_session_kind", None) is list:
+        return PyList_GetSlice(collection, 0, PY_SSIZE_T_MAX)
+    return None
 
 
 def unsaved(states, dict statuses):

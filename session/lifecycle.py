@@ -8,7 +8,7 @@ flush reports back here what became of them.  Next on the way: ``snapshot.py``, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.exc import InvalidRequestError, SAWarning
@@ -348,67 +348,57 @@ class LifeCycle:
 
     # -- reports of the flush ------------------------------------------------------------------
 
-    def _register_altered(self, states: Iterable[Any]) -> None:
-        """Note in the transaction whose rows were written, for a rollback."""
-        transaction = self._transaction
-        if transaction is None:
-            return
-        snapshot, new = transaction.snapshot, self._new
-        if snapshot.dirty is None:
-            if new:
-                snapshot.note_new([state for state in states if state in new])
-            return
-        fresh = []
-        for state in states:
-            if state in new:
-                fresh.append(state)
-            else:
-                snapshot.dirty[state] = None
-        snapshot.note_new(fresh)
-
-    def _register_persistent(self, states: Iterable[Any]) -> None:
+    def _register_persistent(self, states: Sequence[Any]) -> None:
         """File states whose rows were inserted or updated under the primary keys that they have now.
 
         :raises FlushError: an object has no primary key after its INSERT.
         """
-        states = list(states)
-        home = self.identity_map
-        manager: Any = None
-        keys: tuple[str, ...] = ()
-        shelf: dict[Any, Any] = {}
-        alone = False
-        for state in states:
-            obj = state()
-            if obj is None:
-                continue
-            values = obj.__dict__
-            if state.manager is not manager:
-                manager = state.manager
-                keys = manager.mapper.pk_keys
-                alone = not manager.composite_key
-                shelf = home.shelf(manager.identity_class)
-            ident = _identity_of(state, values, keys, alone)
-            before = state.ident
-            if before is None and state.identity_token is None and ident not in shelf:
-                state.ident = ident
-                state.home = home
-                state.shelf = shelf
-                shelf[ident] = state
-                continue
-            if before is None:
-                state.ident = ident
-            elif before != ident:
-                former = state.key
-                home.discard(state)
-                state.ident = ident
-                if self._transaction is not None:
-                    self._transaction.snapshot.note_switch(state, former, state.key)
-            elif state.shelf is not None:
-                continue
-            self._replace_in_map(state, keys, alone)
+        for state in self.identity_map.file_written(states):
+            self._file(state)
         state_loops.commit_all_states(states)
-        self._register_altered(states)
-        self._leave_new(states)
+        new = self._new
+        fresh = states
+        if not new:
+            fresh = ()
+        elif len(new) != len(states) or not all(map(new.__contains__, states)):
+            fresh = [state for state in states if state in new]
+        self._register_altered(states, fresh)
+        self._leave_new(fresh)
+
+    def _file(self, state: Any) -> None:
+        """File one state under the primary key that its object has now."""
+        obj = state()
+        if obj is None:
+            return
+        home, manager = self.identity_map, state.manager
+        keys = manager.mapper.pk_keys
+        alone = not manager.composite_key
+        ident = _identity_of(state, obj.__dict__, keys, alone)
+        before = state.ident
+        if before is None:
+            state.ident = ident
+        elif before != ident:
+            former = state.key
+            home.discard(state)
+            state.ident = ident
+            if self._transaction is not None:
+                self._transaction.snapshot.note_switch(state, former, state.key)
+        elif state.shelf is not None:
+            return
+        self._replace_in_map(state, keys, alone)
+
+    def _register_altered(self, states: Sequence[Any], fresh: Sequence[Any]) -> None:
+        """Note in the transaction whose rows were written, for a rollback.
+
+        :param fresh: those of the states whose rows are new.
+        """
+        transaction = self._transaction
+        if transaction is None:
+            return
+        snapshot = transaction.snapshot
+        if snapshot.dirty is not None and len(fresh) < len(states):
+            snapshot.dirty.update(dict.fromkeys([state for state in states if state not in self._new]))
+        snapshot.note_new(fresh)
 
     def _replace_in_map(self, state: Any, keys: tuple[str, ...], alone: bool) -> None:
         displaced = self.identity_map.replace(state)
@@ -425,21 +415,18 @@ class LifeCycle:
                 stacklevel=2,
             )
 
-    def _leave_new(self, states: list[Any]) -> None:
+    def _leave_new(self, fresh: Sequence[Any]) -> None:
+        """Let states be pending no more: their rows are there."""
         new = self._new
-        if not new:
-            return
         listeners = self.dispatch.pending_to_persistent
         if listeners:
-            for state in states:
+            for state in fresh:
                 if state in new:
                     listeners(self, state)
-        if len(new) == len(states):
-            # the usual case, without a look-up for each
-            if all(map(new.__contains__, states)):
-                new.clear()
-                return
-        for state in states:
+        elif len(new) == len(fresh):
+            new.clear()
+            return
+        for state in fresh:
             new.pop(state, None)
 
     def _remove_newly_deleted(self, states: Iterable[Any]) -> None:

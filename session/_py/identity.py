@@ -159,6 +159,38 @@ class IdentityMap:
 
     safe_discard = discard
 
+    def file_written(self, states: Iterable[Any]) -> list[Any]:
+        """File states under the primary keys that their objects have, now that their rows are written.
+
+        Only where that is plain: one key column that has a value, and the place is free or the state's own.
+
+        :return: the states that were left alone.
+        """
+        left = []
+        manager: Any = None
+        key = ""
+        shelf: dict[Any, Any] = {}
+        for state in states:
+            obj = state()
+            if obj is None:
+                continue
+            if state.manager is not manager:
+                manager = state.manager
+                key = "" if manager.composite_key else manager.mapper.pk_keys[0]
+                shelf = self.shelf(manager.identity_class)
+            ident = obj.__dict__.get(key) if key else None
+            before = state.ident
+            if ident is None or state.identity_token is not None:
+                left.append(state)
+            elif before is None and ident not in shelf:
+                state.ident = ident
+                state.home = self
+                state.shelf = shelf
+                shelf[ident] = state
+            elif before is not ident or state.shelf is None:
+                left.append(state)
+        return left
+
     def discard_deleted(
         self, states: Iterable[Any], marked: dict[Any, Any], deleted: dict[Any, Any] | None
     ) -> None:

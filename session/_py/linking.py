@@ -24,6 +24,7 @@ __all__ = [
     "by_base",
     "by_class",
     "by_manager",
+    "collected",
     "concerned",
     "lacking",
     "outcome",
@@ -133,6 +134,25 @@ def concerned(
 def states_of(objects: Iterable[Any]) -> list[Any]:
     """Give the states of mapped objects, ``None`` for ``None``."""
     return [None if obj is None else obj.__dict__[INSTANCE_STATE] for obj in objects]
+
+
+def collected(state: Any, key: str) -> list[Any] | None:
+    """Give what came to a new object's collection, all of it since the object was made.
+
+    :param key: the attribute that holds the collection.
+    :return: the members; ``None`` if there is more to it: it is not a list, or has had members before.
+    """
+    committed = state.committed
+    if state.ident is not None or committed is None or (state.extras is not None and "pending" in state.extras):
+        return None
+    before = committed.get(key)
+    if before is not NO_VALUE and not (type(before) is list and not before):
+        return None
+    obj = state()
+    collection = None if obj is None else obj.__dict__.get(key)
+    if isinstance(collection, list) and getattr(type(collection), "_session_kind", None) is list:
+        return list.copy(collection)
+    return None
 
 
 def unsaved(states: Iterable[Any], statuses: Statuses) -> list[Any]:

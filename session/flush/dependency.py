@@ -131,13 +131,16 @@ class Dependency:
         known = changes.get(state)
         if known is not None and (known[1] or not passive & LOAD_BIT):
             return known[0]  # type: ignore[no-any-return]
-        history = self._history(state, passive)
-        added, unchanged, deleted = history
-        found = Change(
-            linking.states_of(added) if added else (),
-            linking.states_of(unchanged) if unchanged else (),
-            linking.states_of(deleted) if deleted else (),
-        )
+        history = linking.collected(state, self.key) if self.prop.uselist else None
+        if history is not None:
+            found = Change(linking.states_of(history))
+        else:
+            history = added, unchanged, deleted = self._history(state, passive)
+            found = Change(
+                linking.states_of(added) if added else (),
+                linking.states_of(unchanged) if unchanged else (),
+                linking.states_of(deleted) if deleted else (),
+            )
         # The objects are kept with it: those of a dynamic relationship are held by nobody else.
         changes[state] = found, bool(passive & LOAD_BIT), history
         return found

@@ -474,3 +474,48 @@ def program(world: World, chance: random.Random) -> Any:
             [INSTANCE_STATE in obj.__dict__ for obj in objects],
         )
         obj = None
+
+
+def test_states_are_filed_once_their_rows_are_written(world: World) -> None:
+    cls = world.map(columns=("id", "name"))
+    pair = world.map(type("Pair", (), {}), columns=("a", "b"), primary_key=("a", "b"))
+    for one in (cls, pair):
+        world.manager(one).mapper.pk_keys = ("a", "b") if one is pair else ("id",)
+    new, keyless, filed, switched, other_token, occupant, rival = (world.make(cls) for _ in range(7))
+    composite = world.make(pair, a=1, b=2)
+    new.__dict__["id"] = "n"
+    for obj, ident in ((filed, "f"), (switched, "s"), (occupant, "o")):
+        obj.__dict__["id"] = ident
+        world.file(obj, ident)
+    switched.__dict__["id"] = "s2"
+    other_token.__dict__["id"] = "t"
+    state_of(other_token).identity_token = "token"
+    rival.__dict__["id"] = "o"
+    dead = world.make(cls, id="d")
+    dead_state = state_of(dead)
+    del dead
+    collect()
+    given = [state_of(obj) for obj in (new, keyless, filed, switched, composite, other_token, rival)]
+    left = world.home.file_written([dead_state, *given])
+    assert left == [state_of(obj) for obj in (keyless, switched, composite, other_token, rival)]
+    assert world.home.lookup(cls, "n") is new
+    assert (state_of(new).ident, state_of(new).home) == ("n", world.home)
+    assert world.home.contains_state(state_of(new))
+    assert world.home.lookup(cls, "f") is filed
+    assert world.home.lookup(cls, "o") is occupant
+    assert world.home.file_written([]) == []
+
+
+def test_states_whose_rows_were_deleted(world: World) -> None:
+    cls = world.map(columns=("id",))
+    objects = [world.make(cls, id=n) for n in range(3)]
+    states = [world.file(obj, n) for n, obj in enumerate(objects[:2])]
+    states.append(state_of(objects[2]))
+    marked = {states[0]: objects[0]}
+    kept: dict[Any, Any] = {}
+    world.home.discard_deleted(states, marked, kept)
+    assert kept == dict(zip(states, objects, strict=True))
+    assert not marked
+    assert all(state._deleted for state in states)
+    assert not world.home.all_states()
+    world.home.discard_deleted([states[0]], {}, None)

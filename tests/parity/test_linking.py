@@ -82,6 +82,39 @@ def test_states_of_objects(world: World, child_class: Any) -> None:
         world.linking.states_of([3])
 
 
+def test_members_of_a_new_collection(world: World, parent_class: Any, child_class: Any) -> None:
+    collected = world.linking.collected
+    parent, first, second = world.make(parent_class), world.make(child_class), world.make(child_class)
+    state = state_of(parent)
+    assert collected(state, "children") is None
+    parent.children.append(first)
+    found = collected(state, "children")
+    assert found == [first]
+    assert found is not parent.children
+    assert collected(state, "name") is None
+    state.committed = {"children": []}
+    assert collected(state, "children") == [first]
+    for before in ([second], None, [None]):
+        state.committed = {"children": before}
+        assert collected(state, "children") is None
+    state.committed = {"children": NO_VALUE}
+    state.extras = {"pending": {}}
+    assert collected(state, "children") is None
+    state.extras = None
+    assert collected(state, "children") == [first]
+    world.file(parent, 1)
+    assert collected(state, "children") is None
+    assert collected(dead(world, parent_class), "children") is None
+
+
+def test_members_of_a_collection_that_is_no_list(world: World) -> None:
+    cls = world.map(type("Owner", (), {}), columns=("id",))
+    world.add(world.manager(cls), "things", "collection", collection_class=set)
+    owner, thing = world.make(cls), world.make(cls)
+    owner.things.add(thing)
+    assert world.linking.collected(state_of(owner), "things") is None
+
+
 def test_new_children_get_the_key(world: World, parent_class: Any, child_class: Any) -> None:
     parent = world.make(parent_class, id=7, name="x")
     usual, other, stranger, persistent, deleted = (world.make(child_class) for _ in range(5))
