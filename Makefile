@@ -3,11 +3,16 @@
 #   make demo [DB=URL]   the example application, and the same on sqlalchemy.orm, with both times
 #   make test            the tests, compiled and then pure          (ARGS="-k name" are for pytest)
 #   make bench [DB=URL]  the table of figures against the other contenders; DB=postgresql makes a server and drops it
+#   make bench-check     has a hot path become slower? Instructions against the baseline, ratios against their marks
+#   make bench-baseline  count again, write the baseline of this Python, show what changed
 #   make scale           up to 1,000,000 objects in one Session: time and memory for each
+#   make figures         measure all of that for the README: its tables, and the plots
+#   make plots           only the plots and tables, from what was measured last
 #   make lint            ruff and mypy
 #   make pypy            the tests on PyPy
 #   make watched         the integration tests with every statement going through Core
 #   make dist            sdist and wheel, the wheel made from the sdist
+#   make pure-wheel      the wheel without compiled modules, for every Python
 #   make clean           remove what these left, except the environment; `make distclean` removes that too
 #
 # PYTHON=python3.13 picks another interpreter, VENV=folder another place for its environment.
@@ -21,11 +26,12 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 TOOLS := $(VENV)/.tools
 INSTALLED := $(VENV)/.installed
+PLOTTING := $(VENV)/.plotting
 PYPY_HOME ?= $(HOME)/.cache/session-pypy
 COMPILED := SESSION_PURE_PYTHON=0
 PURE := SESSION_PURE_PYTHON=1
 
-.PHONY: help build demo test test-compiled test-pure watched bench scale lint pypy dist clean distclean
+.PHONY: help build demo test test-compiled test-pure watched bench bench-check bench-baseline scale figures plots lint pypy dist pure-wheel clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +46,10 @@ $(TOOLS): pyproject.toml
 
 $(INSTALLED): $(TOOLS) setup.py
 	SESSION_PURE_PYTHON=1 $(PY) -m pip install --quiet --no-build-isolation --editable ".[postgresql,test,lint,perf]"
+	touch $@
+
+$(PLOTTING): $(INSTALLED)
+	$(PY) -m pip install --quiet --no-build-isolation --editable ".[plots]"
 	touch $@
 
 # Built in place each time: what has not changed costs a second, and a stale module would be tested in silence.
@@ -66,8 +76,25 @@ watched: build
 bench: build
 	$(COMPILED) $(PY) -m perf.table $(if $(DB),--db "$(DB)") $(ARGS)
 
+bench-check: build
+	$(COMPILED) $(PY) -m perf.check $(ARGS)
+
+bench-baseline: build
+	$(COMPILED) $(PY) -m perf.check --renew
+
 scale: build
 	$(COMPILED) $(PY) -m perf.scale $(ARGS)
+
+figures: build $(PLOTTING)
+	$(COMPILED) $(PY) -m perf.table --json perf/results/sqlite.json $(ARGS)
+	$(COMPILED) $(PY) -m perf.table --db postgresql --json perf/results/postgresql.json $(ARGS)
+	$(COMPILED) $(PY) -m perf.scale --json perf/results/scale.json
+	$(PY) -m perf.readme
+	$(PY) -m perf.plots
+
+plots: $(PLOTTING)
+	$(PY) -m perf.readme
+	$(PY) -m perf.plots
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -75,11 +102,15 @@ lint: $(INSTALLED)
 
 pypy:
 	.ci/pypy.sh "$(PYPY_HOME)"
-	"$(PYPY_HOME)/venv/bin/python" -m pytest -p no:cacheprovider tests/integration tests/unit --ignore tests/unit/test_perf_programs.py $(ARGS)
+	"$(PYPY_HOME)/venv/bin/python" -m pytest -p no:cacheprovider tests/integration tests/unit --ignore tests/unit/test_perf_programs.py --ignore tests/unit/test_perf_gate.py $(ARGS)
 
 dist: $(INSTALLED)
 	$(PY) -m pip install --quiet build
 	$(COMPILED) $(PY) -m build
+
+pure-wheel: $(INSTALLED)
+	$(PY) -m pip install --quiet build
+	$(PURE) $(PY) -m build --wheel
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from perf.contenders import COMPILED, PURE, REFERENCE
 from perf.runner import JobResult, Results
 
-TARGETS: Mapping[str, Mapping[str, float]] = {
+Ratios = Mapping[str, float]
+
+TARGETS: Mapping[str, Ratios] = {
     "sqlite": {
         "insert": 0.12,
         "insert_children": 0.10,
@@ -85,7 +87,7 @@ class Mark:
 
 
 def marks_of(
-    result: JobResult, results: Results, database: str = "sqlite", known: Mapping[str, float] | None = None
+    result: JobResult, results: Results, database: str = "sqlite", known: Mapping[str, Ratios] | None = None
 ) -> list[Mark]:
     """The marks that were set for this job.
 
@@ -93,18 +95,19 @@ def marks_of(
         result: the job's.
         results: those of all jobs of the run.
         database: name of the kind of database, a key of `TARGETS`.
-        known: job -> a ratio that is known to be reached; where that is past the target, the limit goes from there.
+        known: contender -> job -> the ratio that is known; where it is past the target, the limit goes from there.
     """
     name = result.job.name
+    known_of = {who: (known or {}).get(who, {}).get(name, 0.0) for who in (COMPILED.name, PURE.name)}
     marks = []
     target = TARGETS.get(database, {}).get(name)
     if target is not None:
-        limit = max(target, (known or {}).get(name, 0.0)) * WIDE
+        limit = max(target, known_of[COMPILED.name]) * WIDE
         marks.append(Mark(COMPILED.name, target, limit, result.ratio(COMPILED.name, REFERENCE.name)))
     if name in SECONDS:
         marks.append(Mark(f"{COMPILED.name}, s", SECONDS[name], SECONDS[name] * WIDE, result.median(COMPILED.name)))
     pure = result.ratio(PURE.name, REFERENCE.name)
-    marks.append(Mark(PURE.name, PURE_TARGET, PURE_TARGET * PURE_WIDE, pure))
+    marks.append(Mark(PURE.name, PURE_TARGET, max(PURE_TARGET, known_of[PURE.name]) * PURE_WIDE, pure))
     if name in LINEAR:
         smaller, target = LINEAR[name]
         for contender in (COMPILED.name, PURE.name):

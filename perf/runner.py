@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from perf.catalogue import JOBS
@@ -63,18 +63,15 @@ class JobResult:
         values = self._values(contender)
         return statistics.median(values) if values else None
 
-    def best(self, contender: str) -> float | None:
-        """The smallest of a contender's values, which noise has changed least."""
-        values = self._values(contender)
-        return min(values) if values else None
-
     def ratio(self, contender: str, against: str) -> float | None:
         """A contender's median divided by another's."""
-        return _quotient(self.median(contender), self.median(against))
+        one, other = self.median(contender), self.median(against)
+        return one / other if one is not None and other else None
 
-    def ratio_of_best(self, contender: str, against: str) -> float | None:
-        """A contender's smallest value divided by another's."""
-        return _quotient(self.best(contender), self.best(against))
+    def at_best(self) -> JobResult:
+        """The same with only the smallest measurement of each contender, which noise has changed least."""
+        best = {who: [min(runs, key=self._value)] for who, runs in self.measurements.items()}
+        return replace(self, measurements=best)
 
     @property
     def checks_agree(self) -> bool:
@@ -83,13 +80,11 @@ class JobResult:
         return all(check == checks[0] for check in checks)
 
     def _values(self, contender: str) -> list[float]:
-        on_the_wall = self.clock == "wall" and self.job.meter == "seconds"
-        values = [one.wall if on_the_wall else one.value for one in self.measurements.get(contender, ())]
+        values = map(self._value, self.measurements.get(contender, ()))
         return [value for value in values if not math.isnan(value)]
 
-
-def _quotient(one: float | None, other: float | None) -> float | None:
-    return one / other if one is not None and other else None
+    def _value(self, measurement: Measurement) -> float:
+        return measurement.wall if self.clock == "wall" and self.job.meter == "seconds" else measurement.value
 
 
 Results = Mapping[str, JobResult]

@@ -161,13 +161,16 @@ def _table(contender: str, jobs: dict[str, list[Figure]], sizes: list[int]) -> T
     for name, figures in jobs.items():
         by_size = {figure.count: figure for figure in figures}
         found = [by_size.get(size, Figure(size)) for size in sizes]
-        table.add_row(
-            SCALE_JOBS[name].title,
-            *(_figure(figure.seconds * 1e6 / figure.count, ".2f") for figure in found),
-            *(_figure(figure.peak_bytes / figure.count, ",.0f") for figure in found),
-            verdict(figures),
-        )
+        table.add_row(SCALE_JOBS[name].title, *cells(found), verdict(figures))
     return table
+
+
+def cells(figures: list[Figure]) -> list[str]:
+    """Microseconds for each object at each size, then bytes."""
+    return [
+        *(_figure(figure.seconds * 1e6 / figure.count, ".2f") for figure in figures),
+        *(_figure(figure.peak_bytes / figure.count, ",.0f") for figure in figures),
+    ]
 
 
 def _figure(value: float, form: str) -> str:

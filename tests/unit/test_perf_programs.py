@@ -95,7 +95,7 @@ def test_a_target_is_missed_when_the_ratio_of_medians_is_past_it_and_broken_only
 def test_a_limit_goes_from_what_is_known_to_be_reached_where_the_target_is_not() -> None:
     result = insert_result([0.5], [1.0])
 
-    [compiled, _] = marks_of(result, {"insert": result}, known={"insert": 0.4})
+    [compiled, _] = marks_of(result, {"insert": result}, known={"session": {"insert": 0.4}})
 
     assert compiled.missed
     assert not compiled.broken
