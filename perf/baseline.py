@@ -32,7 +32,7 @@ class Baseline:
     """What is in the file.
 
     Parameters:
-        environment: where it was measured, as `perf.environment.here` says.
+        environment: where it was measured, as `perf.instructions.environment` says.
         counts: contender -> job -> count; compiled `session` and `sqlalchemy.orm`.
         ratios: contender -> job -> ratio of CPU time to `sqlalchemy.orm`, at the scale of the gate.
     """

@@ -24,12 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from perf import baseline as baselines
-from perf import environment
 from perf.baseline import Baseline, Change
 from perf.catalogue import JOBS
 from perf.contenders import COMPILED, PURE, REFERENCE
 from perf.databases import IN_FILES, databases
-from perf.instructions import COUNTED, LAYOUTS, ONE_LAYOUT, ROOT, CannotCount, count
+from perf.instructions import COUNTED, LAYOUTS, ONE_LAYOUT, ROOT, CannotCount, count, environment
 from perf.marks import Ratios, marks_of
 from perf.runner import JobResult, Plan, run, started
 
@@ -77,7 +76,7 @@ def renew(console: Console, known: Baseline | None, path: Path) -> None:
         counts = {COMPILED.name: ours.result(), REFERENCE.name: reference.result()}
     results = _time(JOBS, PLAN)
     ratios = {who: _ratios(results, who) for who in (COMPILED.name, PURE.name)}
-    baselines.save(Baseline(environment.here(), counts, ratios), path)
+    baselines.save(Baseline(environment(), counts, ratios), path)
     if known is not None:
         _show_environment(console, known)
         _show_counts(console, baselines.compare(known, counts[COMPILED.name]), "Instructions, before and now")
@@ -95,7 +94,7 @@ def counts_hold(console: Console, known: Baseline | None, jobs: list[str], root:
             style="red",
         )
         return True
-    if known.differs(environment.here()):
+    if known.differs(environment()):
         changes = _ratios_elsewhere(console, known, jobs, root)
     else:
         changes = _changes_here(known, jobs, root)
@@ -120,7 +119,7 @@ def _ratios_elsewhere(console: Console, known: Baseline, jobs: list[str], root: 
 
 
 def _show_environment(console: Console, known: Baseline) -> None:
-    different = known.differs(environment.here())
+    different = known.differs(environment())
     if not different:
         return
     console.print(

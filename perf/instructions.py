@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from perf import environment as python_environment
 from perf.catalogue import JOBS
 from perf.contenders import Contender
 from perf.databases import IN_MEMORY
@@ -31,6 +32,7 @@ from perf.job import Job, finish
 from perf.world import World
 
 ROOT = Path(__file__).parent.parent
+CPU = Path("/proc/cpuinfo")
 REQUESTS = Path(__file__).with_name("requests.c")
 
 SMALL, LARGE = 50, 150
@@ -79,6 +81,13 @@ def sizes(job: Job) -> tuple[int, int]:
     """The two numbers of things that a job is counted with."""
     factor = CHEAP if job.name in CHEAP_JOBS else 1
     return SMALL * factor, LARGE * factor
+
+
+def environment() -> dict[str, str]:
+    """What counts depend on besides the code, with the tools that make them."""
+    vectors = {"avx", "avx2"}.intersection(CPU.read_text().split()) if CPU.exists() else ()
+    tools = {name: _first_line([name, "--version"]) for name in (os.environ.get("CC", "cc"), "valgrind")}
+    return {**python_environment.here(), **tools, "vectors": " ".join(sorted(vectors))}
 
 
 def count(
@@ -189,6 +198,12 @@ def _same_addresses() -> list[str]:
         return []
     prefix = [setarch, "-R"]
     return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else []
+
+
+def _first_line(command: list[str]) -> str:
+    if shutil.which(command[0]) is None:
+        return ""
+    return subprocess.run(command, capture_output=True, text=True).stdout.partition("\n")[0]
 
 
 def _program(name: str) -> str:

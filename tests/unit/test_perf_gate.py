@@ -12,10 +12,10 @@ from rich.console import Console
 
 import session
 from perf import baseline as baselines
-from perf import check, environment
+from perf import check
 from perf.baseline import Baseline
 from perf.contenders import COMPILED
-from perf.instructions import COUNTED, ROOT, CannotCount, Count, count
+from perf.instructions import COUNTED, ROOT, CannotCount, Count, count, environment
 from perf.job import Measurement
 from perf.runner import JobResult
 
@@ -29,7 +29,7 @@ can_count = pytest.mark.skipif(
 
 def a_baseline(**counts: Count) -> Baseline:
     reference = {job: replace(one, each=one.each * 10) for job, one in counts.items()}
-    return Baseline(environment.here(), {"session": counts, "sqlalchemy.orm": reference}, {})
+    return Baseline(environment(), {"session": counts, "sqlalchemy.orm": reference}, {})
 
 
 def a_console() -> Console:
@@ -86,7 +86,7 @@ def test_a_baseline_comes_back_from_its_file_and_knows_where_it_was_made(tmp_pat
     baselines.save(baseline, path)
 
     assert baselines.read(path) == baseline
-    here = environment.here()
+    here = environment()
     assert baseline.differs(here) == {}
     assert baseline.differs({**here, "sqlite": "9.9"}) == {"sqlite": (here["sqlite"], "9.9")}
 
