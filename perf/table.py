@@ -167,7 +167,9 @@ def _figure(result: JobResult, contender: str) -> str:
 
 
 def _ratio(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2f}"
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
 
 
 def _worth_showing(mark: Mark) -> bool:

@@ -144,7 +144,7 @@ def test_the_table_as_markdown_shows_figures_ratio_and_target() -> None:
     head, _, row = table.as_markdown(a_run()).splitlines()
 
     assert head == "| job | count | session | sqlalchemy.orm | session / sqlalchemy.orm | target |  |"
-    assert row == "| insert | 10 | 0.0150 | 1.0000 | 0.01 | 0.12 | held |"
+    assert row == "| insert | 10 | 0.0150 | 1.0000 | 0.015 | 0.12 | held |"
 
 
 def test_time_that_grows_faster_than_the_number_of_objects_is_named() -> None:
