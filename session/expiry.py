@@ -66,7 +66,7 @@ class Expiry:
         state = instance_state(instance)
         self._expire_state(state, attribute_names)
         self._autoflush()
-        unflushed = set(state.manager.mapper.pk_keys).intersection(state.committed or ())
+        unflushed = state.committed and set(state.manager.mapper.pk_keys).intersection(state.committed)
         if unflushed:
             raise InvalidRequestError(
                 f"Cannot refresh {state_label(state)} while a change of its primary key waits to be flushed "

@@ -142,7 +142,7 @@ class SessionTransaction(Guarded):
     def _inner(self) -> list[SessionTransaction]:
         """Transactions that were begun inside of this one and are still there, innermost first."""
         current = self.session._transaction
-        return [] if current is None else list(current._lineage(until=self))
+        return [] if current is None or current is self else list(current._lineage(until=self))
 
     def _refuse(self, operation: str) -> NoReturn:
         state = self._state
@@ -282,10 +282,10 @@ class SessionTransaction(Guarded):
         """
         if self.nested:
             return connection.begin_nested(), True
-        if opened and connection.in_transaction():
-            # begun by a listener of the engine
-            return connection.get_transaction(), True
         if connection.in_transaction():
+            if opened:
+                # begun by a listener of the engine
+                return connection.get_transaction(), True
             mode = self.session.join_transaction_mode
             inside_savepoint = connection.in_nested_transaction()
             if mode == "create_savepoint" or (mode == "conditional_savepoint" and inside_savepoint):
@@ -379,8 +379,9 @@ class SessionTransaction(Guarded):
             return
         if session.expire_on_commit:
             state_loops.expire_states(filed(session.identity_map))
-        gone, self.snapshot.deleted = self.snapshot.deleted, {}
-        session._detach_states(list(gone))
+        if self.snapshot.deleted:
+            gone, self.snapshot.deleted = self.snapshot.deleted, {}
+            session._detach_states(list(gone))
 
     @moves((ACTIVE, DEACTIVE, PREPARED), CLOSED)
     def rollback(self, _cause: BaseException | None = None, _to_root: bool = False) -> None:

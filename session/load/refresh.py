@@ -320,32 +320,46 @@ def refresh_state(
         # related objects are found by the key
         only = only.union(mapper.pk_keys)
     given = options or state.load_options or ()
+    lock = lock_arguments(with_for_update)
     if (
         only
         and not given
-        and lock_arguments(with_for_update) is None
+        and lock is None
         and not session.dispatch.do_orm_execute
         and all(is_row_key(mapper, key) for key in only)
     ):
         load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
         return
-    found = load_by_identity(
-        session,
-        mapper,
-        ident,
-        options=given,
-        path=state.load_path if given and not options else None,
-        with_for_update=with_for_update,
-        identity_token=state.identity_token,
-        refresh_of=state,
-        only_keys=only,
-        kind="refresh",
-    )
+    if given or lock is not None or any([value is None for value in ident]):
+        found = load_by_identity(
+            session,
+            mapper,
+            ident,
+            options=given,
+            path=state.load_path if given and not options else None,
+            with_for_update=with_for_update,
+            identity_token=state.identity_token,
+            refresh_of=state,
+            only_keys=only,
+            kind="refresh",
+        )
+    else:
+        found = load_row(
+            session,
+            mapper,
+            ident,
+            identity_token=state.identity_token,
+            refresh_of=state,
+            only_keys=only,
+            kind="refresh",
+        )
     if found is None:
         raise InvalidRequestError(
             f"Cannot refresh the {state.class_.__name__} object with primary key {ident!r}: "
             "its row is not in the database"
         )
+    if not later:
+        return
     dict_ = state.dict
     for key in later:
         if key not in dict_ and key not in (state.peek("callables") or ()):
