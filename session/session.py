@@ -38,6 +38,35 @@ _S = TypeVar("_S", bound="Session")
 JoinTransactionMode = Literal["conditional_savepoint", "rollback_only", "control_fully", "create_savepoint"]
 JOIN_MODES = ("conditional_savepoint", "rollback_only", "control_fully", "create_savepoint")
 
+class _FlushScope:
+    """A subtransaction for the length of a ``with`` block.
+
+    :param session: the Session whose work is inside.
+    """
+
+    __slots__ = ("session", "transaction")
+    transaction: SessionTransaction
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __enter__(self) -> SessionTransaction:
+        self.transaction = self.session._autobegin_t()._begin()
+        return self.transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.transaction.rollback(_cause=error)
+            return
+        try:
+            self.transaction.commit()
+        except BaseException as failure:
+            self.transaction.rollback(_cause=failure)
+            raise
+
+
 class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     """A conversation with the database: the objects loaded and changed in it, and their transaction.
 
@@ -332,16 +361,9 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         finally:
             self._flushing = False
 
-    @contextmanager
-    def _flush_scope(self) -> Iterator[SessionTransaction]:
+    def _flush_scope(self) -> _FlushScope:
         """The transaction of one flush: an error inside rolls the innermost real transaction back."""
-        transaction = self._autobegin_t()._begin()
-        try:
-            yield transaction
-            transaction.commit()
-        except BaseException as error:
-            transaction.rollback(_cause=error)
-            raise
+        return _FlushScope(self)
 
     def _autoflush(self) -> None:
         if not self.autoflush or self._flushing or self._is_clean():

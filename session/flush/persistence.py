@@ -193,6 +193,8 @@ def _groups(states: Iterable[Any]) -> Groups:
 
 def _tables(one: Sequence[tuple[Any, Any]], other: Sequence[tuple[Any, Any]]) -> list[Any]:
     """All tables of the mappers, each after the tables that it extends."""
+    if len(one) + len(other) == 1:
+        return list(recipe_of((one or other)[0][0]).tables)
     mappers = dict.fromkeys([mapper for mapper, _ in one] + [mapper for mapper, _ in other])
     chains = [recipe_of(mapper).tables for mapper in mappers]
     if len(chains) == 1:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -38,7 +37,7 @@ BULK = 200
 """From this many objects on, the collector rests during a flush."""
 
 SCHEDULES = 100
-"""So many orders of steps are kept for flushes that begin with the same class."""
+"""So many orders of steps, and sets of changed attributes, are kept for each class."""
 
 
 def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
@@ -64,7 +63,7 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
         uow.transaction = transaction
         session._warn_on_events = True
         try:
-            with _collector_at_rest(len(uow.states)):
+            with _CollectorAtRest(len(uow.states)):
                 uow.follow_relationships()
                 uow.execute()
         finally:
@@ -76,22 +75,26 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
         session.dispatch.after_flush_postexec(session, uow)
 
 
-@contextmanager
-def _collector_at_rest(objects: int) -> Iterator[None]:
-    """Keep the garbage collector out of a large flush, which makes many objects and hardly any garbage.
+class _CollectorAtRest:
+    """Keeps the garbage collector out of a large flush, which makes many objects and hardly any garbage.
 
     Measured on making and flushing a self-referential chain of 20,000: 1.4 s before, 1.1 s with this.
 
     :param objects: how many objects take part.
     """
-    if objects < BULK or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+
+    __slots__ = ("rests",)
+
+    def __init__(self, objects: int) -> None:
+        self.rests = objects >= BULK and gc.isenabled()
+
+    def __enter__(self) -> None:
+        if self.rests:
+            gc.disable()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.rests:
+            gc.enable()
 
 
 def _forget_net_zero(session: Any, objects: Any) -> None:
@@ -493,6 +496,7 @@ class Dependencies:
         self.key_keys = frozenset(mapper.pk_keys)
         self.watched = frozenset(self.by_key) | self.key_keys
         self._incoming: tuple[int, tuple[Dependency, ...]] | None = None
+        self._of_changes: dict[frozenset[str], tuple[Dependency, ...]] = {}
         #: orders of steps by what takes part, of flushes that begin with this mapper
         self.schedules: dict[Any, Schedule] = {}
 
@@ -501,13 +505,22 @@ class Dependencies:
         holding, changed = linking.concerned(states, self.keys, self.watched)
         found = {dependency: holders for dependency, holders in zip(self.all, holding, strict=True) if holders}
         for state in changed:
-            dependencies: dict[Dependency, None] = {}
-            for key in state.committed:
-                dependencies.update(dict.fromkeys(self.by_key.get(key, ())))
-            if not self.key_keys.isdisjoint(state.committed):
-                dependencies.update(dict.fromkeys(self.incoming()))
-            for dependency in dependencies:
+            keys = self.watched.intersection(state.committed)
+            for dependency in self._changed_with(keys):
                 found.setdefault(dependency, []).append(state)
+            if not keys.isdisjoint(self.key_keys):
+                for dependency in self.incoming():
+                    found.setdefault(dependency, []).append(state)
+        return found
+
+    def _changed_with(self, keys: frozenset[str]) -> tuple[Dependency, ...]:
+        """The relationships that changes of some watched attributes concern."""
+        found = self._of_changes.get(keys)
+        if found is None:
+            if len(self._of_changes) >= SCHEDULES:
+                self._of_changes.clear()
+            concerned = {dependency for key in keys for dependency in self.by_key.get(key, ())}
+            found = self._of_changes[keys] = tuple([one for one in self.all if one in concerned])
         return found
 
     def incoming(self) -> tuple[Dependency, ...]:

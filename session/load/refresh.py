@@ -330,7 +330,8 @@ def refresh_state(
     ):
         load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
         return
-    if given or lock is not None or any([value is None for value in ident]):
+    partial = mapper.composite_key and any(value is None for value in ident)
+    if given or lock is not None or partial:
         found = load_by_identity(
             session,
             mapper,
