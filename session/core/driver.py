@@ -19,10 +19,11 @@ from sqlalchemy.util import immutabledict
 
 from session.core.plan import Plan
 
-__all__ = ["Driver", "Outcome", "driver_for"]
+__all__ = ["Driver", "Outcome", "Page", "driver_for"]
 
 _NO_VALUES: dict[str, Any] = {}
 _NO_OPTIONS: immutabledict[str, Any] = immutabledict()
+_NO_PAGE = None, ()
 
 
 class Outcome(NamedTuple):
@@ -31,6 +32,14 @@ class Outcome(NamedTuple):
     rowcount: int
     lastrowid: Any
     row: Any
+
+
+class Page(NamedTuple):
+    """What came of one page of rows: how many went out, how many were matched, what they returned."""
+
+    sent: int
+    matched: int
+    rows: list[Any]
 
 
 def driver_for(connection: Connection, options: Mapping[str, Any] = _NO_OPTIONS) -> Driver:
@@ -192,9 +201,12 @@ class Driver:
     def executemany(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
         """Run a plan for many rows of values, each in the order of ``plan.names``, unprocessed.
 
+        An INSERT that was compiled with ``many=True`` goes in Core's batches of many rows to a
+        statement, where there are such.
+
         :return: rows matched in total, or -1 if the DBAPI can't tell.
         """
-        if self.watched:
+        if self.watched or plan.batched:
             names = [slot.name for slot in plan.slots]
             result = self._through_core(plan, [dict(zip(names, row)) for row in rows])
             rowcount = result.rowcount
@@ -255,6 +267,21 @@ class Driver:
         cursor.close()
         return keys
 
+    def pages(self, plan: Plan, pages: Iterator[tuple[Mapping[str, Any] | None, Sequence[Any]]]) -> Iterator[Page]:
+        """Run a plan once for each page of rows.
+
+        :param pages: values by key that stand for the rows of a page, and these; it ends at ``None``.
+        """
+        while True:
+            given, rows = self._made(plan, next, pages, _NO_PAGE)
+            if given is None:
+                return
+            if plan.returns_rows:
+                found = self.rows(plan, given)
+                yield Page(len(rows), len(found), found)
+            else:
+                yield Page(len(rows), self.execute(plan, given).rowcount, [])
+
     def insert_returning(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Insert many rows and give what each returned, unprocessed, in the order of the rows.
 
@@ -262,7 +289,7 @@ class Driver:
         called with ``sort_by_parameter_order=True`` and compiled with ``many=True``), in batches
         of many rows to a statement; else row by row.
         """
-        if len(rows) > 1 and plan.compiled._insertmanyvalues is not None:
+        if len(rows) > 1 and plan.batched:
             names = [slot.name for slot in plan.slots]
             result = self._through_core(plan, [dict(zip(names, row)) for row in rows])
             if plan.processors is None:

@@ -46,11 +46,13 @@ class Plan:
 
     __slots__ = (
         "__weakref__",
+        "batched",
         "compiled",
         "dialect",
         "names",
         "positional",
         "processors",
+        "python_defaults",
         "returns_rows",
         "simple",
         "slots",
@@ -67,6 +69,10 @@ class Plan:
         self.positional: bool = compiled.positional
         self.processors: list[Callable[[Any], Any] | None] | None = None
         self.returns_rows: bool = bool(compiled._result_columns)
+        #: Core can insert many rows with one statement, and tell which of the returned ones is whose
+        self.batched: bool = compiled._insertmanyvalues is not None
+        #: columns that nobody has named have defaults that Python makes for each execution
+        self.python_defaults: bool = bool(compiled.insert_prefetch or compiled.update_prefetch)
         self.simple: bool = not (
             compiled.post_compile_params
             or compiled.literal_execute_params

@@ -1,4 +1,4 @@
-"""DELETEs: by primary key, in its order, neighbours in one ``executemany()``.
+"""DELETEs: by primary key, in its order, neighbours with one statement or one ``executemany()``.
 
 In come states to be deleted; out go DELETEs, those of a subclass's table before those of the table
 that it extends.  Next on the way: ``core/driver.py``, which runs the statements.
@@ -16,13 +16,38 @@ from sqlalchemy.exc import SAWarning
 
 from session._accel import gather
 from session.constants import PASSIVE_OFF
-from session.core.driver import driver_for
+from session.core.arrays import ArraySource, is_one_of
 from session.exc import FlushError
-from session.flush.plans import Prepared, key_criteria, key_names
+from session.flush.plans import Prepared, PreparedArrays, change_rows, key_criteria, key_names
 from session.flush.recipes import TableRecipe, recipe_of
 from session.flush.update import check_row_count, current_version, warn_unverified
 
 __all__ = ["delete_rows"]
+
+
+class DeleteShape:
+    """A DELETE by primary key.
+
+    :param recipe: says what the key of the table is.
+    :param versioned: the row must have the version that was loaded.
+    """
+
+    def __init__(self, recipe: TableRecipe, versioned: bool) -> None:
+        columns = list(recipe.key_columns)
+        if versioned:
+            columns.append(recipe.version_column)
+        table: Any = recipe.table
+        names = [column.key for column in columns]
+        if len(set(names)) != len(names):
+            names = key_names(table, columns)
+        binds = [bindparam(name, type_=column.type) for name, column in zip(names, columns, strict=True)]
+        self.plain = Prepared(delete(table).where(*key_criteria(columns, binds)), names, ())
+
+        def in_arrays(source: ArraySource) -> Any:
+            return delete(table).where(*map(is_one_of, columns, source.columns))
+
+        #: many rows at once
+        self.together = PreparedArrays(columns, in_arrays, columns, recipe.plain_table)
 
 
 def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[tuple[Any, list[Any]]]) -> None:
@@ -70,19 +95,11 @@ def _committed(state: Any, key: str) -> Any:
 
 
 def _delete_run(uow: Any, connection: Connection, recipe: TableRecipe, versioned: bool, rows: list[Any]) -> None:
-    prepared = recipe.delete_shapes.get(versioned)
-    if prepared is None:
-        prepared = recipe.delete_shapes[versioned] = _statement(recipe, versioned)
-    plan, arranged = prepared.arrange(uow, connection, rows)
-    sane_multi_rowcount = connection.dialect.supports_sane_multi_rowcount
-    driver = driver_for(connection)
-    one_by_one = len(rows) == 1 or (versioned and not sane_multi_rowcount)
-    if one_by_one:
-        counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
-        matched = sum(counts) if min(counts) >= 0 else -1
-    else:
-        matched = driver.executemany(plan, arranged)
-    if not connection.dialect.supports_sane_rowcount or not (one_by_one or sane_multi_rowcount):
+    shape = recipe.delete_shapes.get(versioned)
+    if shape is None:
+        shape = recipe.delete_shapes[versioned] = DeleteShape(recipe, versioned)
+    matched = change_rows(uow, connection, shape.together, shape.plain, rows, versioned)
+    if matched is None:
         if versioned:
             warn_unverified("DELETE", recipe.table, connection.dialect)
         return
@@ -96,15 +113,3 @@ def _delete_run(uow: Any, connection: Connection, recipe: TableRecipe, versioned
             SAWarning,
             stacklevel=2,
         )
-
-
-def _statement(recipe: TableRecipe, versioned: bool) -> Prepared:
-    columns = list(recipe.key_columns)
-    if versioned:
-        columns.append(recipe.version_column)
-    table: Any = recipe.table
-    names = [column.key for column in columns]
-    if len(set(names)) != len(names):
-        names = key_names(table, columns)
-    binds = [bindparam(name, type_=column.type) for name, column in zip(names, columns, strict=True)]
-    return Prepared(delete(table).where(*key_criteria(columns, binds)), names, ())

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
 
 from session._accel import gather
 from session.core import capabilities
-from session.core.driver import driver_for
+from session.core.arrays import ArraySource
+from session.core.driver import Driver, driver_for
 from session.exc import FlushError
 from session.flush.defaults import DefaultContext, execute_default, is_made_by_database
 from session.flush.notify import expire, tell_refreshed
-from session.flush.plans import Prepared
+from session.flush.plans import Prepared, PreparedArrays
 from session.flush.recipes import TableRecipe, recipe_of
 from session.flush.update import no_version
 
@@ -59,6 +60,7 @@ class InsertShape:
         self.eager = mode is True or mode == "auto"
         self.always_eager = mode is True
         self._statements: dict[tuple[int, bool], Prepared] = {}
+        self._array_statements: dict[int, PreparedArrays] = {}
 
     @property
     def signature(self) -> tuple[Any, ...]:
@@ -83,7 +85,6 @@ class InsertShape:
         :param returned: columns of RETURNING.
         :param many: several rows at once.
         """
-        many = many and bool(returned)
         key = (len(returned), many)
         found = self._statements.get(key)
         if found is None:
@@ -92,6 +93,31 @@ class InsertShape:
                 columns = [column for column, _ in returned]
                 statement = statement.returning(*columns, sort_by_parameter_order=many)
             found = self._statements[key] = Prepared(statement, self.names, self.names, many)
+        return found
+
+
+    def draws_keys(self) -> bool:
+        """Tell whether the database draws the key from a sequence, in the order of the rows."""
+        return any(column is self.table.autoincrement_column for column, _ in self.missing_keys)
+
+    def in_arrays(self, returned: Sequence[tuple[Any, str]]) -> PreparedArrays:
+        """Give the INSERT of many rows at once.
+
+        Keys are drawn from a sequence after the rows were put in order, and RETURNING gives each row when it is in.
+
+        :param returned: columns of RETURNING.
+        """
+        found = self._array_statements.get(len(returned))
+        if found is None:
+            columns = [column for column, _ in returned]
+
+            def make(source: ArraySource) -> Any:
+                rows = select(*source.columns).order_by(source.place)
+                statement = insert(self.table).from_select(self.names, rows)
+                return statement.returning(*columns) if columns else statement
+
+            found = PreparedArrays([self.table.c[name] for name in self.names], make)
+            self._array_statements[len(returned)] = found
         return found
 
 
@@ -157,10 +183,10 @@ def _insert_run(
 ) -> None:
     """Insert rows that have the same columns, and give the objects what was made for them."""
     returned = shape.fetched(connection.dialect)
-    if not returned:
-        _run_without_result(connection, *shape.statement((), False).arrange(uow, connection, rows))
-    else:
+    if returned:
         _insert_and_fetch(uow, connection, shape, returned, states, rows)
+    else:
+        _insert_only(uow, connection, shape, rows)
     if shape.made_elsewhere:
         left = [pair[1] for pair in shape.made_elsewhere if pair not in returned]
         if left:
@@ -174,13 +200,16 @@ def _insert_run(
         tell_refreshed(uow, states, fetched)
 
 
-def _run_without_result(connection: Connection, plan: Any, rows: list[Any]) -> None:
-    """Run a statement for all rows; nothing comes back."""
+def _insert_only(uow: Any, connection: Connection, shape: InsertShape, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows that have nothing to bring back."""
     driver = driver_for(connection)
+    if len(rows) > 1:
+        rows = rows[sum(page.sent for page in shape.in_arrays(()).run(uow, connection, driver, rows)) :]
     if len(rows) == 1:
-        driver.execute_each(plan, rows)
-    else:
-        driver.executemany(plan, rows)
+        driver.execute_each(*shape.statement((), False).arrange(uow, connection, rows))
+    elif rows:
+        batched = capabilities.of(connection.dialect).batched_insert
+        driver.executemany(*shape.statement((), batched).arrange(uow, connection, rows))
 
 
 def _insert_and_fetch(
@@ -196,15 +225,16 @@ def _insert_and_fetch(
     only_lastrowid = can.lastrowid and len(returned) == 1 and returned[0][0] is shape.table.autoincrement_column
     # Row by row, lastrowid costs less than RETURNING; listeners see the batch that Core would send.
     if shape.can_return(connection.dialect) and not (only_lastrowid and (len(rows) == 1 or not driver.watched)):
-        plan, arranged = shape.statement(returned, len(rows) > 1).arrange(uow, connection, rows)
-        found = driver.insert_returning(plan, arranged)
-        if len(found) != len(rows) or None in found:
-            raise FlushError(
-                f"The INSERT of {len(rows)} row(s) into {shape.table.name!r} gave back "
-                f"{sum(row is not None for row in found)}, so the keys of new objects are not known; look for a "
-                f"trigger or rule on the table that keeps rows out"
-            )
-        gather.assign_columns(states, found, [key for _, key in returned], plan.processors)
+        many = len(rows) > 1 and shape.statement(returned, True).plan(uow, connection)[0].batched
+        if many and shape.draws_keys():
+            done = _fetch_from_arrays(uow, connection, driver, shape, returned, states, rows)
+            if done:
+                states, rows = states[done:], rows[done:]
+        if rows:
+            plan, arranged = shape.statement(returned, many and len(rows) > 1).arrange(uow, connection, rows)
+            found = driver.insert_returning(plan, arranged)
+            _check_returned(shape.table, len(rows), sum(row is not None for row in found))
+            gather.assign_columns(states, found, [key for _, key in returned], plan.processors)
         return
     if only_lastrowid:
         plan, arranged = shape.statement((), False).arrange(uow, connection, rows)
@@ -213,6 +243,39 @@ def _insert_and_fetch(
         return
     for state, row in zip(states, rows, strict=True):
         _insert_without_returning(uow, connection, shape, state, dict(zip(shape.names, row, strict=True)))
+
+
+def _fetch_from_arrays(
+    uow: Any,
+    connection: Connection,
+    driver: Driver,
+    shape: InsertShape,
+    returned: tuple[tuple[Any, str], ...],
+    states: list[Any],
+    rows: list[tuple[Any, ...]],
+) -> int:
+    """Insert rows that bring back keys of a sequence, as many as can go in arrays.
+
+    :return: how many rows are in, from the first on.
+    """
+    prepared = shape.in_arrays(returned)
+    found: list[Any] = []
+    for page in prepared.run(uow, connection, driver, rows):
+        _check_returned(shape.table, page.sent, page.matched)
+        found += page.rows
+    if found:
+        keys = [key for _, key in returned]
+        gather.assign_columns(states[: len(found)], found, keys, prepared.processors(uow, connection))
+    return len(found)
+
+
+def _check_returned(table: Any, expected: int, returned: int) -> None:
+    """Refuse to go on when an INSERT has brought back fewer rows than it was for."""
+    if returned != expected:
+        raise FlushError(
+            f"The INSERT of {expected} row(s) into {table.name!r} gave back {returned}, so the keys of new objects "
+            f"are not known; look for a trigger or rule on the table that keeps rows out"
+        )
 
 
 def _insert_without_returning(

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint
+from sqlalchemy.schema import ColumnCollectionConstraint
 from sqlalchemy.types import TypeEngine
 
 from session._accel import gather
 from session.core import capabilities
+from session.core.arrays import plain_table
 from session.core.expressions import comparisons, is_equality
 from session.flush.defaults import is_made_by_database, is_sentinel, python_default
+from session.flush.plans import Prepared
 
 __all__ = ["MapperRecipe", "TableRecipe", "recipe_of"]
 
@@ -104,6 +108,8 @@ class TableRecipe:
         self.shapes: dict[int, Any] = {}
         self.update_shapes: dict[tuple[int, bool, bool], Any] = {}
         self.delete_shapes: dict[bool, Any] = {}
+        #: asks the database whether changing many rows at once is the same as changing one after the other
+        self.plain_table = Prepared(plain_table(table), (), ())
         self._prepare_updates()
 
     # -- keys --------------------------------------------------------------------------------
@@ -192,6 +198,8 @@ class TableRecipe:
             for column, key in self.columns
             if column.server_onupdate is not None or is_made_by_database(column.onupdate)
         )
+        #: columns that tell rows apart: a new value must not meet another row's old one, so UPDATEs have an order
+        self.telling_columns = _unique_columns(self.table).union(self.key_columns)
         #: attributes whose columns have any kind of ``onupdate=``
         self.on_update_keys = tuple(key for column, key in self.columns if column.onupdate is not None)
         self._keys_of_mask: dict[int, tuple[str, ...]] = {}
@@ -217,6 +225,18 @@ def key_of_column(mapper: Any, column: Any) -> str | None:
     """The key of the attribute that holds a column, ``None`` if the mapper does not map it."""
     prop = mapper.prop_of_column.get(column)
     return None if prop is None else prop.key
+
+
+def _unique_columns(table: Any) -> frozenset[Any]:
+    """The columns of a table that have to differ from row to row, alone or with others."""
+    groups = [index.columns for index in table.indexes if index.unique]
+    groups += [
+        constraint.columns
+        for constraint in table.constraints
+        if isinstance(constraint, ColumnCollectionConstraint)
+        and not isinstance(constraint, (ForeignKeyConstraint, CheckConstraint))
+    ]
+    return frozenset(column for columns in groups for column in columns)
 
 
 def comparison_of(type_: Any) -> Any:

@@ -1,7 +1,7 @@
 """UPDATEs: only columns whose values differ from what was loaded, in the order of the primary key.
 
-In come persistent states; out go UPDATEs, neighbours that set the same columns in one
-``executemany()``.  Most rows are made by the loop in ``gather``; those with a version counter, a
+In come persistent states; out go UPDATEs, neighbours that set the same columns with one statement
+or one ``executemany()``.  Most rows are made by the loop in ``gather``; those with a version counter, a
 changed primary key, SQL among their values or a row switch are worked out here one by one.
 A row count that is not what it should be raises ``StaleDataError``.
 Next on the way: ``core/driver.py``, which runs the statements.
@@ -19,11 +19,12 @@ from sqlalchemy.exc import SAWarning
 
 from session._accel import gather
 from session.constants import NO_VALUE, PASSIVE_OFF
+from session.core.arrays import ArraySource, is_one_of
 from session.core.driver import driver_for
 from session.exc import FlushError, StaleDataError
 from session.flush.defaults import DefaultContext
 from session.flush.notify import expire, tell_refreshed
-from session.flush.plans import Prepared, key_criteria, key_names
+from session.flush.plans import Prepared, PreparedArrays, change_rows, key_criteria, key_names
 from session.flush.recipes import MapperRecipe, TableRecipe, recipe_of
 
 __all__ = ["check_row_count", "current_version", "no_version", "update_columns", "update_rows", "warn_unverified"]
@@ -75,6 +76,21 @@ class UpdateShape:
         if self.fetched:
             returning = statement.returning(*[column for column, _ in self.fetched])
             self.returning = Prepared(returning, all_names, self.column_names)
+        #: many rows at once, where their order cannot matter
+        self.together: PreparedArrays | None = None
+        if recipe.telling_columns.isdisjoint([*columns, *(column for column, _ in self.made_elsewhere)]):
+            self.together = PreparedArrays([*columns, *criteria], self._in_arrays, criteria, recipe.plain_table)
+
+    def _in_arrays(self, source: ArraySource) -> Any:
+        """Make the UPDATE of many rows at once; they are looked up, and locked, in their order."""
+        table = self.recipe.table
+        count = len(self.column_names)
+        criteria = [*self.recipe.key_columns, self.recipe.version_column]
+        return (
+            update(table)
+            .values({table.c[name]: value for name, value in zip(self.column_names, source.columns, strict=False)})
+            .where(*map(is_one_of, criteria, source.columns[count:]))
+        )
 
 
 class _Worked(NamedTuple):
@@ -315,25 +331,16 @@ def _update_run(
     if shape.on_update:
         rows = _with_on_update(connection, shape, rows)
     dialect = connection.dialect
-    sane_multi_rowcount = dialect.supports_sane_multi_rowcount
-    driver = driver_for(connection)
     fetched: list[tuple[Any, str]] = []
     if kept and shape.returning is not None and recipe.can_return(dialect):
         fetched = shape.fetched
         plan, arranged = shape.returning.arrange(uow, connection, rows)
-        found = [outcome.row for outcome in driver.execute_each(plan, arranged)]
-        matched = sum(row is not None for row in found)
-        check_row_count("UPDATE", recipe.table, len(rows), matched)
+        found = [outcome.row for outcome in driver_for(connection).execute_each(plan, arranged)]
+        check_row_count("UPDATE", recipe.table, len(rows), sum(row is not None for row in found))
         gather.assign_columns(states, found, [key for _, key in fetched], plan.processors)
     else:
-        plan, arranged = shape.plain.arrange(uow, connection, rows)
-        one_by_one = len(rows) == 1 or (shape.checks_version and not sane_multi_rowcount)
-        if one_by_one:
-            counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
-            matched = sum(counts) if min(counts) >= 0 else -1
-        else:
-            matched = driver.executemany(plan, arranged)
-        if connection.dialect.supports_sane_rowcount and (one_by_one or sane_multi_rowcount):
+        matched = change_rows(uow, connection, shape.together, shape.plain, rows, shape.checks_version)
+        if matched is not None:
             check_row_count("UPDATE", recipe.table, len(rows), matched)
         elif shape.checks_version:
             warn_unverified("UPDATE", recipe.table, dialect)
