@@ -142,13 +142,18 @@ def _show_counts(console: Console, changes: Iterable[Change], title: str) -> Non
         table.add_row(
             change.job,
             change.what,
-            "-" if change.before is None else f"{change.before:,.6g}",
-            f"{change.now:,.6g}",
+            "-" if change.before is None else _number(change.before),
+            _number(change.now),
             "-" if change.before is None else f"{change.growth:+.1%}",
             f"{change.margin:.1%}",
             _verdict(change),
         )
     console.print(table)
+
+
+def _number(value: float) -> str:
+    """Instructions in full, ratios of them with three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3f}"
 
 
 def _verdict(change: Change) -> str:
