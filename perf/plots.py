@@ -79,7 +79,8 @@ def ratios(run: Run, what: str) -> Figure:
         zorder=3,
     )
     axes.axvline(1, color=COLOURS[REFERENCE.name], linestyle="--", linewidth=1.2, zorder=0)
-    axes.text(0.97, -0.55, "sqlalchemy.orm = 1", color="#555555", va="bottom", ha="right", rotation=90, fontsize=8)
+    above = axes.get_xaxis_transform()
+    axes.text(1, 1.005, "sqlalchemy.orm", transform=above, color="#555555", va="bottom", ha="left", fontsize=8)
     axes.set_yticks(range(len(jobs)), [one.job.title for one in jobs])
     axes.set_ylim(-0.6, len(jobs) - 0.1)
     axes.set_xscale("log")
@@ -90,7 +91,7 @@ def ratios(run: Run, what: str) -> Figure:
     axes.grid(axis="x", which="major", color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8)
     return figure
 
 
