@@ -44,7 +44,7 @@ cdef extern from *:
 cdef str INSTANCE_STATE = _INSTANCE_STATE
 cdef tuple NO_ARGUMENTS = ()
 
-__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "check_version", "fill_missing", "forget_changes", "keep_first", "set_collection"]
+__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "carry_options", "check_version", "fill_missing", "forget_changes", "keep_first", "set_collection"]
 
 BULK = 200
 """From this many rows on, the collector rests while objects are made."""
@@ -63,7 +63,7 @@ cdef class RowLoader:
     :param path: where in the statement the entity stands; given to the objects for later lazy loads.
     """
 
-    cdef public bint allow_partial, carries_path, composite, needs_unique, plain
+    cdef public bint allow_partial, carries_path, composite, needs_unique, peers, plain
     cdef public object version
     cdef public object version_key
     cdef public object callables, columns, identity_class, keys, late_keys, manager, mapper
@@ -99,6 +99,8 @@ cdef class RowLoader:
         self.post = []
         self.plain = False
         self.carries_path = False
+        #: some relationship of the objects is loaded for all that came together
+        self.peers = False
         self.needs_unique = False
         #: the version attribute, where the statement locks rows: an object must not be older than its row
         self.version_key = None
@@ -131,12 +133,16 @@ cdef class RowLoader:
             plain = not (dispatch.load or dispatch.refresh)
         method = self.load_plain if plain else self.load_general
         if len(rows) < BULK or not gc.isenabled():
-            return method(context, rows)
-        gc.disable()
-        try:
-            return method(context, rows)
-        finally:
-            gc.enable()
+            objects = method(context, rows)
+        else:
+            gc.disable()
+            try:
+                objects = method(context, rows)
+            finally:
+                gc.enable()
+        if self.peers or context.peers:
+            context.came_together(self, objects)
+        return objects
 
     def idents(self, rows: Rows) -> list[Any]:
         """Give the identity of each row: the primary key value, a tuple of several, or ``None``."""
@@ -572,6 +578,33 @@ def forget_changes(state, keys):
         state.commit_all(obj.__dict__)
     else:
         state.commit(obj.__dict__, keys)
+
+
+def carry_options(objects, shelf, before, after, list idents):
+    """Let objects carry other options, and note their identities.
+
+    :param objects: persistent objects, each once or several times, and ``None``.
+    :param shelf: where they are filed.
+    :param before: what they have carried so far.
+    :param after: what they carry from now on; another object than ``before``.
+    :param idents: gets their identities.
+    :return: the objects that are filed elsewhere or carry something else, which stay as they are.
+    """
+    cdef InstanceState state
+    cdef list others = []
+    for obj in objects:
+        if obj is None:
+            continue
+        state = instance_dict(obj)[INSTANCE_STATE]
+        held = state.load_options
+        if held is after:
+            continue
+        if held is before and state.shelf is shelf:
+            state.load_options = after
+            PyList_Append(idents, state.ident)
+        else:
+            PyList_Append(others, obj)
+    return others
 
 
 def keep_first(objects: Iterable[Any]) -> list[Any]:

@@ -54,6 +54,7 @@ from session.load.options import joinedload as joinedload
 from session.load.options import lazyload as lazyload
 from session.load.options import load_only as load_only
 from session.load.options import noload as noload
+from session.load.options import peerload as peerload
 from session.load.options import raiseload as raiseload
 from session.load.options import selectin_polymorphic as selectin_polymorphic
 from session.load.options import selectinload as selectinload

@@ -89,6 +89,8 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     :param join_transaction_mode: what to do on a connection that is in a transaction already:
         ``"conditional_savepoint"``, ``"rollback_only"``, ``"control_fully"``, ``"create_savepoint"``.
     :param close_resets_only: ``False`` makes :meth:`close` the end of this Session.
+    :param lazy_peers: relationships that load when they are read are loaded for all objects that came in the same
+        result, as by :func:`.peerload`. A statement says otherwise with ``lazyload()``.
     :param execution_options: options for all statements; those of the statement win.
     :raises ArgumentError: a parameter has a value that it cannot have.
     """
@@ -130,6 +132,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         join_transaction_mode: JoinTransactionMode = "conditional_savepoint",
         close_resets_only: Any = UNSET,
         execution_options: Mapping[str, Any] | None = None,
+        lazy_peers: bool = False,
     ) -> None:
         if autocommit:
             raise ArgumentError(
@@ -160,6 +163,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self.autoflush = autoflush
         self.autobegin = autobegin
         self.expire_on_commit = expire_on_commit
+        self.lazy_peers = lazy_peers
         self.enable_baked_queries = enable_baked_queries
         self.twophase = twophase
         self.join_transaction_mode: JoinTransactionMode = join_transaction_mode

@@ -125,6 +125,19 @@ def lazy(world: OrmWorld, count: int) -> Steps:
         return _check_families(parents)
 
 
+def lazy_peers(world: OrmWorld, count: int) -> Steps:
+    """The loop of `lazy`, where `session` loads for all peers at once; `sqlalchemy.orm` has nothing of the kind."""
+    settings = {"lazy_peers": True} if world.orm.__name__ == "session" else {}
+    world.seed_parents(count)
+    with world.orm.Session(world.engine, **settings) as session:
+        parents = session.scalars(select(world.Parent)).all()
+        yield
+        for parent in parents:
+            parent.children  # noqa: B018 - reading it is what loads it
+        yield
+        return _check_families(parents)
+
+
 def lazy_by_hand(world: HandWorld, count: int) -> Steps:
     world.seed_parents(count)
     parents = build(Parent, ("id", "name"), world.rows("SELECT id, name FROM perf_parent"), {})
@@ -168,6 +181,7 @@ JOBS = (
     Job("selectin", "selectinload parents x 5", 10_000, selectin, selectin_by_hand),
     Job("joined", "joinedload parents x 5", 10_000, joined, joined_by_hand),
     Job("lazy", "lazy load parents x 5", 10_000, lazy, lazy_by_hand),
+    Job("lazy_peers", "the same loop, lazy_peers", 10_000, lazy_peers, lazy_by_hand),
     Job("reload", "expire_all, load again", 20_000, reload, reload_by_hand),
     Job("memory", "memory of a loaded entity", 20_000, load, load_by_hand, meter="bytes"),
 )

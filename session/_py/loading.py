@@ -28,6 +28,7 @@ __all__ = [
     "PolymorphicLoader",
     "RowLoader",
     "ScalarPairing",
+    "carry_options",
     "check_version",
     "fill_missing",
     "forget_changes",
@@ -67,6 +68,7 @@ class RowLoader:
         "nested",
         "new_instance",
         "path",
+        "peers",
         "pk_positions",
         "pk_processors",
         "plain",
@@ -103,6 +105,8 @@ class RowLoader:
         self.post: list[Any] = []
         self.plain = False
         self.carries_path = False
+        #: some relationship of the objects is loaded for all that came together
+        self.peers = False
         self.needs_unique = False
         #: the version attribute, where the statement locks rows: an object must not be older than its row
         self.version_key: str | None = None
@@ -135,12 +139,16 @@ class RowLoader:
             plain = not (dispatch.load or dispatch.refresh)
         method = self.load_plain if plain else self.load_general
         if len(rows) < BULK or not gc.isenabled():
-            return method(context, rows)
-        gc.disable()
-        try:
-            return method(context, rows)
-        finally:
-            gc.enable()
+            objects = method(context, rows)
+        else:
+            gc.disable()
+            try:
+                objects = method(context, rows)
+            finally:
+                gc.enable()
+        if self.peers or context.peers:
+            context.came_together(self, objects)
+        return objects
 
     def idents(self, rows: Rows) -> list[Any]:
         """Give the identity of each row: the primary key value, a tuple of several, or ``None``."""
@@ -549,6 +557,32 @@ def forget_changes(state: Any, keys: Iterable[str] | None) -> None:
         state.commit_all(obj.__dict__)
     else:
         state.commit(obj.__dict__, keys)
+
+
+def carry_options(objects: Iterable[Any], shelf: Any, before: Any, after: Any, idents: list[Any]) -> list[Any]:
+    """Let objects carry other options, and note their identities.
+
+    :param objects: persistent objects, each once or several times, and ``None``.
+    :param shelf: where they are filed.
+    :param before: what they have carried so far.
+    :param after: what they carry from now on; another object than ``before``.
+    :param idents: gets their identities.
+    :return: the objects that are filed elsewhere or carry something else, which stay as they are.
+    """
+    others = []
+    for obj in objects:
+        if obj is None:
+            continue
+        state = obj.__dict__[INSTANCE_STATE]
+        held = state.load_options
+        if held is after:
+            continue
+        if held is before and state.shelf is shelf:
+            state.load_options = after
+            idents.append(state.ident)
+        else:
+            others.append(obj)
+    return others
 
 
 def keep_first(objects: Iterable[Any]) -> list[Any]:

@@ -411,8 +411,6 @@ class InstanceState(ref[Any]):
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
-        if self.load_options is not None:
-            self.load_options, self.load_path = manager.options_after_expire(self)
         for key in manager.collection_keys:
             if key in dict_:
                 manager.invalidate_collection(dict_[key])

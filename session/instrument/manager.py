@@ -44,7 +44,6 @@ class ClassManager(dict[str, Any]):
         self.identity_class: type[Any] = class_
         self.composite_key = False
         self.expired_loader: Callable[..., Any] = self._cannot_load
-        self.options_after_expire: Callable[[Any], tuple[Any, Any]] = _same_options
         self.invalidate_collection: Callable[[Any], None] = _invalidate
         self.expire_listened = False
         self.load_listened = False
@@ -194,10 +193,6 @@ class ClassManager(dict[str, Any]):
         if cls.__dict__.get(CLASS_MANAGER) is self:
             delattr(cls, CLASS_MANAGER)
         self.mapper = None
-
-
-def _same_options(state: Any) -> tuple[Any, Any]:
-    return (state.load_options, state.load_path)
 
 
 def _invalidate(collection: Any) -> None:

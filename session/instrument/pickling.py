@@ -20,7 +20,7 @@ def dump_state(state: Any) -> tuple[Any, ...]:
     obj = state()
     values = {name: getattr(state, name) for name in _PLAIN}
     values["expired_keys"] = None if state.expired_keys is None else set(state.expired_keys)
-    values["load_options"] = state.load_options
+    values["load_options"] = state.load_options or None
     for name in _EXTRAS:
         part = state.peek(name)
         if part:

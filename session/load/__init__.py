@@ -16,5 +16,8 @@ from session.load import (
     strategies_lazy as strategies_lazy,
 )
 from session.load import (
+    strategies_peers as strategies_peers,
+)
+from session.load import (
     strategies_selectin as strategies_selectin,
 )

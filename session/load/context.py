@@ -7,44 +7,22 @@ kin); next on the way for those: ``load/strategies_selectin.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 from sqlalchemy.util import immutabledict
 
-__all__ = ["CarriedOptions", "LoadContext", "QueryContext", "carried"]
+from session.load.carried import carried, make_peers
+
+__all__ = ["LoadContext", "QueryContext"]
 
 _runs = count(1)
 
 EMPTY_DICT: Mapping[str, Any] = immutabledict()
 
 _NOT_HANDED_ON = frozenset({"yield_per", "stream_results", "max_row_buffer", "prebuffer_rows", "_load_context"})
-
-
-class CarriedOptions(tuple[Any, ...]):
-    """The options that objects keep from the statement that loaded them, for their lazy loads.
-
-    One is made per run and shared by all its objects; what is worked out from it stays with it.
-    """
-
-    memo: dict[Any, Any]
-
-    def __new__(cls, options: Sequence[Any]) -> CarriedOptions:
-        made = super().__new__(cls, options)
-        made.memo = {}
-        return made
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (CarriedOptions, (tuple(self),))
-
-
-def carried(options: Sequence[Any]) -> CarriedOptions | None:
-    """Give the part of a statement's options that goes on to lazy loads, ``None`` if there is none."""
-    if isinstance(options, CarriedOptions):
-        return options if options else None
-    chosen = [option for option in options if getattr(option, "propagate_to_loaders", False)]
-    return CarriedOptions(chosen) if chosen else None
 
 
 class LoadContext:
@@ -65,10 +43,13 @@ class LoadContext:
     :param lazy_loaded_from: the state whose lazy load this is.
     :param run_id: the number of the run that this one belongs to; what that has overwritten stays.
     :param only_load_props: another name of ``only_keys``.
+    :param together: the rows are part of a larger result: its objects that came together, at each place of the
+        statement. Whoever gives it makes peers of them.
     :param connection: the connection that the rows come from.
     """
 
     __slots__ = (
+        "_ends_result",
         "_gathered",
         "_held",
         "_later",
@@ -83,12 +64,14 @@ class LoadContext:
         "only_keys",
         "options",
         "params",
+        "peers",
         "plain",
         "populate_existing",
         "refresh_state",
         "run_id",
         "session",
         "statement",
+        "together",
         "watches_new",
         "yield_per",
     )
@@ -111,6 +94,7 @@ class LoadContext:
         lazy_loaded_from: Any = None,
         run_id: int | None = None,
         only_load_props: Any = None,
+        together: dict[Any, list[Any]] | None = None,
         connection: Any = None,
     ) -> None:
         self.session = session
@@ -146,6 +130,10 @@ class LoadContext:
         self._gathered: dict[Any, dict[int, Any]] = {}
         self._held: list[Any] = []
         self._later: dict[int, tuple[Any, list[list[Any]]]] = {}
+        #: whether objects of all loaders are to know which others came with them
+        self.peers: bool = session.lazy_peers
+        self.together: dict[Any, list[Any]] | None = together
+        self._ends_result = together is None
 
     # -- called by row loaders ------------------------------------------------------------
 
@@ -170,10 +158,20 @@ class LoadContext:
             else:
                 entry[1].append(objects)
 
+    def came_together(self, loader: Any, objects: Sequence[Any]) -> None:
+        """Note objects of this chunk that stand at one place of the statement: they become peers."""
+        if loader.peers or loader.mapper.relationships:
+            if self.together is None:
+                self.together = {}
+            self.together.setdefault(loader.path, []).extend(objects)
+
     # -- called by whoever runs the statement ------------------------------------------------
 
     def finish_chunk(self) -> None:
         """Run the loads that follow the rows, after each chunk of rows (all rows, without ``yield_per``)."""
+        if self.together is not None and self._ends_result:
+            together, self.together = self.together, None
+            make_all_peers(together)
         while self._later:
             waiting, self._later = self._later, {}
             for post, lists in waiting.values():
@@ -184,6 +182,20 @@ class LoadContext:
                             found[id(obj)] = obj
                 if found:
                     post.run(self, list(found.values()))
+
+    @contextmanager
+    def one_result(self) -> Iterator[None]:
+        """Let several statements of one follow-up load bring one result: what they load has come together."""
+        if self.together is not None:
+            yield
+            return
+        together: dict[Any, list[Any]] = {}
+        self.together = together
+        try:
+            yield
+        finally:
+            self.together = None
+        make_all_peers(together)
 
     # -- for the loads that follow ---------------------------------------------------------------
 
@@ -196,6 +208,7 @@ class LoadContext:
             "identity_token": self.identity_token,
             "autoflush": False,
             "run_id": self.run_id,
+            "together": self.together,
             "execution_options": self.options_handed_on(),
         }
 
@@ -203,6 +216,12 @@ class LoadContext:
         """Give the execution options that loads of related objects share: all but those about this one's rows."""
         given = self.execution_options
         return given and {name: value for name, value in given.items() if name not in _NOT_HANDED_ON}
+
+
+def make_all_peers(together: Mapping[Any, list[Any]]) -> None:
+    """Make peers of the objects that stand at one place of a statement, for each place."""
+    for objects in together.values():
+        make_peers(objects)
 
 
 QueryContext = LoadContext

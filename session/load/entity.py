@@ -33,7 +33,7 @@ class Part:
     :param key: the attribute's name.
     """
 
-    __slots__ = ("callable", "key", "late", "pairing", "position", "post", "reset")
+    __slots__ = ("callable", "key", "late", "pairing", "peers", "position", "post", "reset")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -47,6 +47,8 @@ class Part:
         self.pairing: Any = None
         #: the load that follows the rows
         self.post: Any = None
+        #: the first read loads it for all objects that came together
+        self.peers = False
         #: overwriting an object drops the value
         self.reset = False
 
@@ -297,6 +299,8 @@ def take(made: Any, part: Part) -> None:
         made.nested.append(part.pairing)
     if part.post is not None:
         made.post.append(part.post)
+    if part.peers:
+        made.peers = True
     if part.reset:
         made.reset_keys.append(part.key)
 
@@ -374,6 +378,6 @@ class Explain:
         ]
         made.columns = [column for column in base.columns if column[0] in known]
         made.keys = tuple(known)
-        made.nested, made.post = base.nested, base.post
+        made.nested, made.post, made.peers = base.nested, base.post, base.peers
         self.loaders[value] = made
         return made

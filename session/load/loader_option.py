@@ -317,6 +317,10 @@ class Load(LoaderOption):
         """Load a relationship when it is first read."""
         return self.relate(attr, "select")
 
+    def peerload(self, attr: Any) -> Load:
+        """Load a relationship for all objects that came together; see :func:`~session.load.options.peerload`."""
+        return self.relate(attr, "peers")
+
     def immediateload(self, attr: Any, recursion_depth: int | None = None) -> Load:
         """Load a relationship with one SELECT per object, right after the objects."""
         return self.relate(attr, "immediate", recursion_depth=recursion_depth)

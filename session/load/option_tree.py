@@ -64,12 +64,13 @@ class Directive:
         if setting.name:
             self.name = setting.name
             self.params = dict(setting.params)
+            self.scope.recurring = self if setting.name == "peers" and refers_to_itself(self.step) else None
 
 
 class Scope:
     """What the options say about the attributes of one entity at one place of the statement."""
 
-    __slots__ = ("attributes", "defaults", "groups", "inherited", "only_keys", "polymorphic")
+    __slots__ = ("attributes", "defaults", "groups", "inherited", "only_keys", "polymorphic", "recurring")
 
     def __init__(self) -> None:
         self.attributes: dict[str, list[Directive]] = {}
@@ -79,9 +80,11 @@ class Scope:
         self.only_keys: frozenset[str] | None = None
         #: the defaults of the whole statement
         self.inherited: dict[str, Directive] | None = None
+        #: the directive of the relationship that led here, where it holds for all further levels
+        self.recurring: Directive | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.attributes or self.defaults or self.groups or self.polymorphic)
+        return bool(self.attributes or self.defaults or self.groups or self.polymorphic or self.recurring)
 
     def child(self, step: Step) -> Directive:
         """Give the directive of an attribute, made if there is none."""
@@ -114,6 +117,9 @@ class Scope:
                     found = entry
             elif mapper.isa(owner):
                 found = entry
+        recurring = self.recurring
+        if found is None and recurring is not None and recurring.step is not None and recurring.step.key == key:
+            found = recurring
         if found is not None and (found.name or kind == RELATIONSHIP):
             if not found.name:
                 default = self.default(kind)
@@ -246,6 +252,14 @@ class OptionSet:
         default.told(setting)
         for scope in self.roots.values():
             scope.inherited = self.defaults
+
+
+def refers_to_itself(step: Step | None) -> bool:
+    """Tell whether a relationship leads from a class to the same class or one of its hierarchy."""
+    if step is None:
+        return False
+    prop = step.owner.mapper.get_property(step.key)
+    return bool(prop.mapper.common_parent(prop.parent))
 
 
 def resolve_options(options: Iterable[Any], entities: Iterable[Any] | None = None) -> OptionSet:

@@ -31,6 +31,7 @@ __all__ = [
     "lazyload",
     "load_only",
     "noload",
+    "peerload",
     "raiseload",
     "resolve_options",
     "selectin_polymorphic",
@@ -104,6 +105,40 @@ def lazyload(*keys: Any) -> Load:
     """
     option, last = _lead(keys, "lazyload")
     return option.lazyload(last)
+
+
+def peerload(*keys: Any) -> Load:
+    """Load a relationship at its first read, for all objects that came in the same result, by ``IN`` on their keys.
+
+    A loop that reads the relationship of each object of a result takes one SELECT for each 500 of these, and none
+    if nobody reads it. The objects of one result, or of one partition with ``yield_per``, are each other's peers;
+    so are the objects of one collection, and those that one load for peers has brought. For a relationship of a class
+    to itself the option holds on all levels: to walk a tree takes one SELECT for each level (each 500 objects of it).
+
+    :param keys: the relationship, or the path to it; ``"*"`` for all that would load when they are read.
+    :return: an option that can be continued with what is behind the relationship.
+    :raises ArgumentError: no such relationship there.
+
+    A peer is left alone if it holds a value or unflushed changes of the relationship already, is deleted or marked for
+    deletion, has left the Session, or may not load it (``raiseload()``). An object that was expired is loaded again
+    together with its peers, of which fewer are taken the more often that happens. Peers are known by their identity and
+    are not kept alive. The row of an expired peer is not read: if it is no longer there, a collection of the peer
+    is empty, where a load of its own would raise ``ObjectDeletedError``.
+
+    A single load, as by :func:`lazyload`, is what remains for objects without peers: those that came alone (``get()``),
+    that were just flushed, or unpickled; for the old value of a changed attribute; and for a key of several columns of
+    which some are NULL. Use :func:`lazyload` where keys are equal for the database and not for Python (a collation that
+    ignores case), and for composite keys where the database has no ``IN`` for several columns.
+
+    The mapping says the same as this option by ``relationship(lazy="peers")``, and ``Session(lazy_peers=True)`` for all
+    relationships that load when they are read.
+
+    >>> users = session.scalars(select(User).options(peerload(User.addresses))).all()  # doctest: +SKIP
+    >>> [len(user.addresses) for user in users]  # doctest: +SKIP
+    [2, 1, 0]
+    """
+    option, last = _lead(keys, "peerload")
+    return option.peerload(last)
 
 
 def immediateload(*keys: Any, recursion_depth: int | None = None) -> Load:

@@ -15,6 +15,7 @@ from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
 from session.constants import ATTR_WAS_SET, NO_AUTOFLUSH, PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
 from session.exc import DetachedInstanceError, ObjectDeletedError
+from session.load.carried import peers_of, rejoin
 from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.prepared import PreparedSelect, run_select
@@ -87,7 +88,10 @@ def load_by_identity(
     if execution_options:
         settings["execution_options"] = execution_options
     values = {f"pk_{number}": value for number, value in enumerate(ident, 1) if value is not None}
+    peers = None if refresh_of is None else peers_of(refresh_of)
     found = run_select(session, statement, values, mapper, kind, bind_arguments, **settings)[0]
+    if peers is not None:
+        rejoin(refresh_of, peers)
     return first_object(found)
 
 
@@ -373,7 +377,7 @@ def loads_when_read(mapper: Any, key: str) -> bool:
     return prop is not None and prop.is_relationship and prop.strategy in LOADED
 
 
-LOADED = frozenset({"select", "joined", "selectin", "subquery", "immediate"})
+LOADED = frozenset({"select", "peers", "joined", "selectin", "subquery", "immediate"})
 """Strategies of relationships that can be loaded into their attribute."""
 
 

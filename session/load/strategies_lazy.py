@@ -30,7 +30,8 @@ from session.constants import (
 )
 from session.core.sql import visitors
 from session.exc import DetachedInstanceError, ObjectDeletedError
-from session.load.context import EMPTY_DICT, CarriedOptions
+from session.load.carried import CarriedOptions, peers_of
+from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
@@ -80,7 +81,7 @@ def compile_late(prop: Any, part: Any, name: str) -> None:
 
 def is_late(name: str) -> bool:
     """Tell whether a strategy leaves the loading to the moment of reading."""
-    return name in ("select", "raise", "raise_on_sql", "noload")
+    return name in ("select", "peers", "raise", "raise_on_sql", "noload")
 
 
 def kind_of(name: str) -> str:
@@ -250,6 +251,8 @@ class LazyLoader:
             found = present(session, target, ident, state.identity_token, passive)
             if found is not None:
                 return None if found is GONE else found
+        if not nulls and self.by_peers(session, state, passive, execution_options):
+            return ATTR_WAS_SET
         options = self.options_for(state, target)
         if options or session.dispatch.do_orm_execute:
             criterion, values_ = identity_criterion(target, values)
@@ -304,6 +307,8 @@ class LazyLoader:
             return ATTR_WAS_SET
         if nulls and len(nulls) == len(values) and prop.direction is not MANYTOONE:
             return [] if prop.uselist else None
+        if not pending and self.by_peers(session, state, passive, execution_options):
+            return ATTR_WAS_SET
         for name in nulls:
             del values[name]
         options = self.options_for(state, prop.mapper)
@@ -331,6 +336,15 @@ class LazyLoader:
                 f"{len(objects)}; the first was taken"
             )
         return objects[0] if objects else None
+
+    def by_peers(
+        self, session: Any, state: Any, passive: int, execution_options: Mapping[str, Any] = EMPTY_DICT
+    ) -> bool:
+        """Load for all objects that came with this one, where they are to load together; tell whether that was done."""
+        if peers_of(state) is None or passive & LOAD_AGAINST_COMMITTED:
+            return False
+        together: Any = strategy_for(self.prop, "peers")
+        return bool(together.load(session, state, directive_of(self.prop, state), execution_options))
 
     # -- statements ---------------------------------------------------------------------------
 

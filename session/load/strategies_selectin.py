@@ -8,7 +8,8 @@ in all other cases by a join from the parents' table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, inspect, select, tuple_
@@ -147,7 +148,7 @@ class SelectinLoad:
         else:
             statement = statement.where(tuple_(*keys).in_(bindparam(KEYS, expanding=True)))
         statement = statement.where(*more).set_label_style(LABEL_STYLE_NONE)
-        if prop.order_by and prop.uselist:
+        if prop.order_by and not self.by_target_key:
             order_by = prop.order_by
             if target.is_aliased_class:
                 order_by = [target.adapt(each) for each in order_by]
@@ -156,10 +157,8 @@ class SelectinLoad:
 
     def columns(self, context: Any, keys: Sequence[Any]) -> list[list[Any]]:
         """Run the SELECT for one batch of keys."""
-        settings = context.follow_up()
+        settings = self.settings(context)
         bind_arguments = settings.pop("bind_arguments")
-        if context.session.dispatch.do_orm_execute:
-            settings["path"] = self.path.steps[:-1]
         values = {KEYS: list(keys)}
         options = context.options
         if any(option.has_values for option in options if hasattr(option, "has_values")):
@@ -171,6 +170,13 @@ class SelectinLoad:
             statement = self.statement([option for option in options if not isinstance(option, AtPath)])
             self.prepared = PreparedSelect(statement, self.target.mapper, RELATIONSHIP)
         return self.prepared.columns(context.session, values, bind_arguments, **settings)
+
+    def settings(self, context: Any) -> dict[str, Any]:
+        """Give the keywords of the context of one SELECT."""
+        found: dict[str, Any] = context.follow_up()
+        if context.session.dispatch.do_orm_execute:
+            found["path"] = self.path.steps[:-1]
+        return found
 
     def refreshed(self, options: Sequence[Any]) -> Any:
         """Build the SELECT with the options of this run, whose bound values are not those of the first."""
@@ -188,6 +194,14 @@ class SelectinLoad:
 
     def run(self, context: Any, parents: Sequence[Any]) -> None:
         """Load the relationship for all parents that do not have it."""
+        if len(parents) <= BATCH:
+            self.load(context, parents)
+            return
+        with context.one_result():
+            self.load(context, parents)
+
+    def load(self, context: Any, parents: Sequence[Any]) -> None:
+        """Load the relationship level by level; one level, unless it recurs."""
         key = self.prop.key
         depth = self.recursion_depth
         waiting = list(parents)
@@ -214,19 +228,8 @@ class SelectinLoad:
 
     def by_own_key(self, context: Any, parents: Sequence[Any]) -> list[Any]:
         """Load the targets of a many-to-one by their primary keys."""
-        prop = self.prop
-        key = prop.key
-        by_ident: dict[Any, list[Any]] = {}
-        locals_ = [local for local, _ in prop.get_pairs]
-        for parent in parents:
-            dict_ = parent.__dict__
-            state = dict_[INSTANCE_STATE]
-            mapper = state.manager.mapper
-            values = [read_column(mapper, state, dict_, column, PASSIVE_OFF | NO_AUTOFLUSH) for column in locals_]
-            if any(value is None or value is NO_VALUE or value is PASSIVE_NO_RESULT for value in values):
-                set_scalar(parent, key, None)
-                continue
-            by_ident.setdefault(values[0] if len(values) == 1 else tuple(values), []).append(parent)
+        key = self.prop.key
+        by_ident = self.awaited(context, parents)
         found = []
         for batch in batches(in_order(by_ident)):
             objects = self.columns(context, batch)[0]
@@ -244,6 +247,22 @@ class SelectinLoad:
                 set_scalar(parent, key, None)
         return found
 
+    def awaited(self, context: Any, parents: Sequence[Any]) -> dict[Any, list[Any]]:
+        """Give the primary keys of the targets of a many-to-one, with the parents that refer to each."""
+        prop = self.prop
+        by_ident: dict[Any, list[Any]] = {}
+        locals_ = [local for local, _ in prop.get_pairs]
+        for parent in parents:
+            dict_ = parent.__dict__
+            state = dict_[INSTANCE_STATE]
+            mapper = state.manager.mapper
+            values = [read_column(mapper, state, dict_, column, PASSIVE_OFF | NO_AUTOFLUSH) for column in locals_]
+            if any(value is None or value is NO_VALUE or value is PASSIVE_NO_RESULT for value in values):
+                set_scalar(parent, prop.key, None)
+                continue
+            by_ident.setdefault(values[0] if len(values) == 1 else tuple(values), []).append(parent)
+        return by_ident
+
     def by_parent_key(self, context: Any, parents: Sequence[Any]) -> list[Any]:
         """Load the targets by the keys of their parents."""
         prop = self.prop
@@ -254,13 +273,10 @@ class SelectinLoad:
         for batch in batches(list(by_ident)):
             *links, children = self.columns(context, batch)
             idents: Sequence[Any] = links[0] if single else list(zip(*links, strict=False))
-            groups: dict[Any, dict[int, Any]] = {}
-            for ident, child in zip(idents, children, strict=False):
-                if child is not None:
-                    groups.setdefault(ident, {})[id(child)] = child
+            groups = grouped(idents, children)
             for ident in batch:
-                items = list(groups.get(ident, {}).values())
-                found.extend(items)
+                items = groups.get(ident, [])
+                found += items
                 parent = by_ident[ident]
                 if key in parent.__dict__:
                     continue
@@ -358,6 +374,20 @@ def set_scalar(parent: Any, key: str, value: Any) -> None:
         return
     state = dict_[INSTANCE_STATE]
     state.manager[key].impl.set_committed_value(state, dict_, value)
+
+
+def grouped(idents: Sequence[Any], children: Sequence[Any]) -> Mapping[Any, list[Any]]:
+    """Give the children of each parent, each once, in the order of their rows.
+
+    :param idents: for each child the identity of the parent that it is a row for.
+    """
+    groups: defaultdict[Any, list[Any]] = defaultdict(list)
+    for ident, child in zip(idents, children, strict=False):
+        groups[ident].append(child)
+    if len(set(map(id, children))) < len(children) or None in groups:
+        for ident, items in groups.items():
+            groups[ident] = loading.keep_first(items)
+    return groups
 
 
 def in_order(keys: Any) -> list[Any]:

@@ -77,8 +77,9 @@ def relationship(
     :param post_update: write the foreign key by an UPDATE of its own, for rows that refer to each other.
     :param cascade: the operations that go on to the related objects.
     :param viewonly: load only, write nothing.
-    :param lazy: the loading strategy: "select", "joined", "selectin", "subquery", "immediate", "raise",
-        "raise_on_sql", "noload", "dynamic", "write_only".
+    :param lazy: the loading strategy: "select", "peers", "joined", "selectin", "subquery", "immediate", "raise",
+        "raise_on_sql", "noload", "dynamic", "write_only". With "peers" the first read loads the relationship for all
+        objects that came in the same result; see :func:`~session.load.options.peerload`.
     :param passive_deletes: leave the related rows of a deleted parent to the database; ``"all"``: without exception.
     :param passive_updates: leave changes of a primary key that is referred to, to the database.
     :param active_history: load the old value before a change.

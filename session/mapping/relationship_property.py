@@ -34,7 +34,7 @@ __all__ = ["DEFAULT_CASCADE", "RelationshipProperty"]
 _STRATEGIES = {True: "select", False: "joined", None: "noload"}
 _LOADING = frozenset(
     {
-        "select", "joined", "selectin", "subquery", "immediate", "raise", "raise_on_sql", "noload",
+        "select", "peers", "joined", "selectin", "subquery", "immediate", "raise", "raise_on_sql", "noload",
         "dynamic", "write_only",
     }
 )  # fmt: skip

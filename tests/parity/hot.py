@@ -121,9 +121,6 @@ class Manager(dict[str, Any]):
         state.commit(dict_, keys)
         return ATTR_WAS_SET
 
-    def options_after_expire(self, state: Any) -> tuple[Any, Any]:
-        return (("kept", state.load_options), None)
-
     def invalidate_collection(self, collection: Any) -> None:
         collection._sa_adapter.invalidated = True
 
@@ -167,6 +164,8 @@ class Context:
         self.only_keys: Any = None
         self.watches_new: Any = None
         self.carried_options: Any = None
+        self.peers = False
+        self.together: list[Any] = []
         self.session: Any = "session"
         self.kept: list[Any] = []
         self.posts: list[Any] = []
@@ -183,6 +182,9 @@ class Context:
 
     def later(self, post: Any, objects: list[Any]) -> None:
         self.posts.append((list(post), objects))
+
+    def came_together(self, loader: Any, objects: list[Any]) -> None:
+        self.together.append((loader, objects))
 
 
 class World:

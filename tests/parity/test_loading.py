@@ -495,6 +495,39 @@ def test_each_object_is_kept_once(world: World) -> None:
     assert list(map(id, world.loading.keep_first([first, None, second, first]))) == [id(first), id(second)]
 
 
+@pytest.mark.parametrize("asked_by", ["loader", "context", "nobody"])
+def test_objects_are_noted_as_peers_where_that_is_asked_for(
+    world: World, cls: Any, context: Context, asked_by: str
+) -> None:
+    loader = bound(world, cls, peers=asked_by == "loader")
+    context.peers = asked_by == "context"
+    objects = loader.load(context, ROWS)
+    assert context.together == ([] if asked_by == "nobody" else [(loader, objects)])
+
+
+def test_options_are_carried_by_those_that_had_the_given_ones(world: World, cls: Any) -> None:
+    one, two, three, elsewhere = objects = [world.make(cls) for _ in range(4)]
+    for number, obj in enumerate(objects[:3]):
+        world.file(obj, number)
+    before, after, other = ["equal"], ["equal"], ["equal"]
+    for obj, held in ((one, before), (two, other), (three, before), (elsewhere, before)):
+        state_of(obj).load_options = held
+    idents: list[Any] = []
+    rest = world.loading.carry_options(
+        [one, None, two, one, three, elsewhere], world.home.shelf(cls), before, after, idents
+    )
+    assert idents == [0, 2]
+    assert list(map(id, rest)) == [id(two), id(elsewhere)]
+    held = [state_of(obj).load_options for obj in objects]
+    assert list(map(id, held)) == [id(after), id(other), id(after), id(before)]
+
+
+@pytest.mark.parametrize("wrong", [[object()], [1], 5])
+def test_options_are_carried_by_mapped_objects_only(world: World, cls: Any, wrong: Any) -> None:
+    with pytest.raises((AttributeError, KeyError, TypeError)):
+        world.loading.carry_options(wrong, None, None, "options", [])
+
+
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="about reference counts")
 @pytest.mark.parametrize("way", ["plain", "general"])
 def test_references_are_given_back(world: World, cls: Any, way: str) -> None:

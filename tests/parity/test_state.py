@@ -575,7 +575,7 @@ def test_expire_forgets_the_values_of_mapped_attributes_only(world: World, thing
     assert (state.committed, state.modified, state.strong) == (None, False, None)
     assert state.expired_keys is manager.expirable
     assert state.extras == {}
-    assert (state.load_options, state.load_path) == (("kept", "options"), None)
+    assert (state.load_options, state.load_path) == ("options", None)
     assert expired == [(state, None)]
     assert world.home.modified == {}
     assert parts._sa_adapter is None or parts._sa_adapter.invalidated
