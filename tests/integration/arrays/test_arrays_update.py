@@ -266,7 +266,8 @@ def test_unique_columns_are_moved_up_one_by_one(base: type[DeclarativeBase], not
 
 def test_rows_are_locked_in_the_order_of_their_keys(item: Any, database: Database) -> None:
     """Whoever waits for a row holds none that comes after it: two flushes cannot wait for each other in a circle."""
-    notes = Notes(database, "-c enable_mergejoin=off -c random_page_cost=1000")  # the planner would rather hash
+    # settings with which the planner would rather hash the table, in parts, and find the rows in no order
+    notes = Notes(database, "-c enable_mergejoin=off -c random_page_cost=1000 -c work_mem=64")
     with Session(notes.engine) as session:
         objects = [item(number=i) for i in range(900)]
         session.add_all(objects)
