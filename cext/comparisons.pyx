@@ -1,7 +1,7 @@
 # cython: binding=False, nonecheck=True
 """Comparisons of a column with plain values, compiled; ``session/_py/comparisons.py`` explains it."""
 
-from cpython.dict cimport PyDict_Copy, PyDict_GetItem, PyDict_SetItem
+from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject
 
 cdef extern from "Python.h":
@@ -92,10 +92,10 @@ cdef class Comparisons:
         :param value: any value.
         :return: the expression, or ``None``: let Core make it, and show it to :meth:`learn`.
         """
-        cdef PyObject *found = PyDict_GetItem(self._patterns, operator)
+        cdef PyObject *found = PyDict_GetItemWithError(self._patterns, operator)
         if found is NULL:
             return None
-        found = PyDict_GetItem(<dict>found, type(value))
+        found = PyDict_GetItemWithError(<dict>found, type(value))
         if found is NULL:
             return None
         cdef Pattern pattern = <Pattern?><object>found

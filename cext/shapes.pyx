@@ -1,7 +1,7 @@
 # cython: binding=False, nonecheck=True
 """What a statement looks like apart from its values, compiled; ``session/_py/shapes.py`` explains it."""
 
-from cpython.dict cimport PyDict_GetItem, PyDict_SetItem, PyDict_Size
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem, PyDict_Size
 from cpython.list cimport PyList_Append
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
@@ -120,7 +120,7 @@ cdef class ShapeReader:
         """
         cdef dict attributes = attributes_of(statement)
         cdef Reading reading = Reading.__new__(Reading)
-        cdef Py_ssize_t known = 0, number
+        cdef Py_ssize_t unread = PyDict_Size(attributes), number
         cdef PyObject *found
         cdef int kind
         reading.kinds = self._kinds
@@ -129,16 +129,18 @@ cdef class ShapeReader:
         reading.tokens = []
         reading.parameters = []
         for number in range(PyTuple_GET_SIZE(self._names)):
-            found = PyDict_GetItem(attributes, <object>PyTuple_GET_ITEM(self._names, number))
+            found = PyDict_GetItemWithError(attributes, <object>PyTuple_GET_ITEM(self._names, number))
             if found is NULL:
                 continue
-            known += 1
+            unread -= 1
             kind = <object>PyTuple_GET_ITEM(self._field_kinds, number)
             if kind != IS_IGNORED:
                 value = <object>found
                 if not reading.attribute(<object>PyTuple_GET_ITEM(self._numbers, number), kind, value):
                     return None
-        if known != PyDict_Size(attributes):
+            if unread <= 0:
+                break
+        if unread != 0:
             return None
         return tuple(reading.tokens), reading.parameters
 
@@ -208,12 +210,12 @@ cdef class Reading:
         """Read an element and what it is made of."""
         cdef list tokens = self.tokens
         cdef dict attributes = attributes_of(element)
-        cdef PyObject *found = PyDict_GetItem(self.kinds, type(element))
+        cdef PyObject *found = PyDict_GetItemWithError(self.kinds, type(element))
         cdef int kind
         if attributes is None:
             return False
         if found is NULL:
-            found = PyDict_GetItem(attributes, THE_MARK)
+            found = PyDict_GetItemWithError(attributes, THE_MARK)
             if found is NULL or type(<object>found) is not Mark:
                 return False
             if (<Mark><object>found)._address != <void*><PyObject*>element:
@@ -260,7 +262,7 @@ cdef class Reading:
         cdef PyObject *found
         if self.seen is None:
             self.seen = {}
-        found = PyDict_GetItem(self.seen, address)
+        found = PyDict_GetItemWithError(self.seen, address)
         if found is not NULL:
             PyList_Append(tokens, REPEATED)
             PyList_Append(tokens, <object>found)
@@ -270,12 +272,12 @@ cdef class Reading:
         PyList_Append(self.parameters, element)
         PyList_Append(tokens, KIND_TOKENS[<int>ANY_PARAMETER])
         PyList_Append(tokens, type(element))
-        found = PyDict_GetItem(attributes, "_anon_map_key")
+        found = PyDict_GetItemWithError(attributes, "_anon_map_key")
         if found is NULL or <object>found is None:
             PyList_Append(tokens, str(attributes["key"]))
         else:
             anonymous = <object>found
-            found = PyDict_GetItem(self.seen, anonymous)
+            found = PyDict_GetItemWithError(self.seen, anonymous)
             if found is not NULL:
                 return False
             PyDict_SetItem(self.seen, anonymous, number)

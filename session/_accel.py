@@ -47,6 +47,7 @@ HOT_MODULES = (
     "shapes",
     "cascading",
     "merging",
+    "runs",
 )
 
 _VARIABLE = "SESSION_PURE_PYTHON"
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
     from session._py import loading as loading
     from session._py import merging as merging
     from session._py import references as references
+    from session._py import runs as runs
     from session._py import scalars as scalars
     from session._py import shapes as shapes
     from session._py import state as state

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoInspectionAvailable, UnboundExecutionError
 from sqlalchemy.util import immutabledict
 
+from session.core.selects import subject_of
 from session.core.sql import visitors
 from session.exc import UnmappedClassError
 
@@ -102,6 +103,12 @@ class Binds:
             return self.bind
         raise UnboundExecutionError(_nothing_for(target, clause))
 
+    def _connection_for_statement(self, statement: Any, bind_arguments: Mapping[str, Any] | None = None) -> Connection:
+        """Give the connection that a statement runs on."""
+        if not (bind_arguments or self._binds or self._own_get_bind) and self.bind is not None:
+            return self._connection_for_bind(self.bind)
+        return self._connection_for(subject_of(statement), statement, bind_arguments=bind_arguments)
+
     def _connection_for(
         self,
         mapper: Any = None,
@@ -110,6 +117,8 @@ class Binds:
         bind_arguments: Mapping[str, Any] | None = None,
     ) -> Connection:
         """Give the connection for work on a mapper or statement: what flush and loading ask for."""
+        if not (bind_arguments or self._binds or self._own_get_bind) and self.bind is not None:
+            return self._connection_for_bind(self.bind)
         if bind_arguments:
             arguments = dict(bind_arguments)
             bind = arguments.pop("bind", None)
@@ -119,8 +128,6 @@ class Binds:
                 arguments.setdefault("clause", clause)
             if bind is None:
                 bind = self.get_bind(**arguments)
-        elif self.bind is not None and not self._binds and not self._own_get_bind:
-            bind = self.bind
         elif clause is None:
             bind = self.get_bind(mapper=mapper)
         else:

@@ -370,7 +370,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         return _FlushScope(self)
 
     def _autoflush(self) -> None:
-        if not self.autoflush or self._flushing or self._is_clean():
+        if not (self._new or self._deleted or self.identity_map.modified) or not self.autoflush or self._flushing:
             return
         try:
             self.flush()

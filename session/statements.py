@@ -16,11 +16,11 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoResultFound, SA
 
 from session._accel import identity
 from session.constants import CLASS_MANAGER, PASSIVE_OFF
-from session.core.selects import subject_of
+from session.core.selects import is_entity_select, subject_of
 from session.core.sql import coercions, roles
 from session.exc import ObjectDeletedError
 from session.execute_state import ORMExecuteState
-from session.load.execute import execute_statement
+from session.load.execute import execute_select, execute_statement
 from session.load.refresh import load_by_identity, load_row
 
 __all__ = ["Statements"]
@@ -84,9 +84,11 @@ class Statements:
 
         Arguments are those of :meth:`execute`.
         """
-        return self.execute(
-            statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords
-        ).scalar()
+        if keywords:
+            return self.execute(
+                statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords
+            ).scalar()
+        return self._execute(statement, params, execution_options, bind_arguments).scalar()
 
     def scalars(
         self,
@@ -103,9 +105,11 @@ class Statements:
 
         :return: a Core ``ScalarResult``.
         """
-        return self.execute(
-            statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords
-        ).scalars()
+        if keywords:
+            return self.execute(
+                statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords
+            ).scalars()
+        return self._execute(statement, params, execution_options, bind_arguments).scalars()  # type: ignore[no-any-return]
 
     def _execute(
         self,
@@ -116,7 +120,9 @@ class Statements:
         listeners: Sequence[Callable[[ORMExecuteState], Any]] | None = None,
     ) -> Any:
         """Execute a statement; ``listeners`` are those that still have to hear of it, all by default."""
-        statement = coercions.expect(roles.StatementRole, statement)
+        entity_select = is_entity_select(statement)
+        if not entity_select:
+            statement = coercions.expect(roles.StatementRole, statement)
         if self.execution_options:
             own = statement.get_execution_options()
             added = {name: value for name, value in self.execution_options.items() if name not in own}
@@ -140,6 +146,8 @@ class Statements:
                 for name, value in execution.bind_arguments.items()
                 if name in given or shown.get(name) is not value
             }
+        elif entity_select:
+            return execute_select(self, statement, params, execution_options, bind_arguments)
         return execute_statement(self, statement, params, execution_options, bind_arguments)
 
     # -- by primary key ------------------------------------------------------------------------

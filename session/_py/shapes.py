@@ -91,16 +91,16 @@ class ShapeReader:
         """
         attributes = statement.__dict__
         reading = _Reading(self)
-        known = 0
+        unread = len(attributes)
         for number, (name, kind) in enumerate(self._fields):
             if name not in attributes:
                 continue
-            known += 1
+            unread -= 1
             if kind != IGNORED and not reading.attribute(number, kind, attributes[name]):
                 return None
-        if known != len(attributes):
-            return None
-        return tuple(reading.tokens), reading.parameters
+            if not unread:
+                break
+        return None if unread else (tuple(reading.tokens), reading.parameters)
 
 
 class _Reading:

@@ -8,8 +8,8 @@ both ways: DBAPI errors come out as the ``sqlalchemy.exc`` classes, with stateme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy.engine.base import Connection
 from sqlalchemy.engine.interfaces import BindTyping, CacheStats
@@ -19,11 +19,12 @@ from sqlalchemy.util import immutabledict
 
 from session.core.plan import Plan
 
-__all__ = ["Driver", "Outcome", "Page", "driver_for"]
+__all__ = ["Driver", "Outcome", "Page", "driver_for", "read", "read_batches"]
 
 _NO_VALUES: dict[str, Any] = {}
 _NO_OPTIONS: immutabledict[str, Any] = immutabledict()
 _NO_PAGE = None, ()
+_SETINPUTSIZES = BindTyping.SETINPUTSIZES
 
 
 class Outcome(NamedTuple):
@@ -50,6 +51,102 @@ def driver_for(connection: Connection, options: Mapping[str, Any] = _NO_OPTIONS)
     return Driver(connection, options)
 
 
+def read(
+    connection: Connection,
+    plan: Plan,
+    given: Mapping[str, Any] = _NO_VALUES,
+    extracted: Any = None,
+    options: Mapping[str, Any] = _NO_OPTIONS,
+) -> list[Any]:
+    """Run a plan and give all rows, as :meth:`Driver.rows` does; the quickest way for a short SELECT.
+
+    :param options: execution options, for those who watch the connection.
+    """
+    opened = _executed(connection, plan, given, extracted)
+    if opened is None:
+        return Driver(connection, options).rows(plan, given, extracted)
+    cursor, parameters = opened
+    try:
+        rows: list[Any] = cursor.fetchall()
+        if plan.processors is None:
+            plan.describe(cursor.description)
+    except BaseException as error:
+        _handle(connection, error, plan.sql, parameters, cursor)
+    cursor.close()
+    return rows
+
+
+def read_batches(
+    connection: Connection,
+    plan: Plan,
+    size: int,
+    given: Mapping[str, Any] = _NO_VALUES,
+    extracted: Any = None,
+    options: Mapping[str, Any] = _NO_OPTIONS,
+) -> Iterable[list[Any]]:
+    """Run a plan and give its rows in batches, as :meth:`Driver.batches` does; quickest where one batch is all."""
+    opened = _executed(connection, plan, given, extracted)
+    if opened is None:
+        return Driver(connection, options).batches(plan, size, given, extracted)
+    cursor, parameters = opened
+    try:
+        if plan.processors is None:
+            plan.describe(cursor.description)
+        rows: list[Any] = cursor.fetchmany(size)
+    except BaseException as error:
+        _handle(connection, error, plan.sql, parameters, cursor)
+    if len(rows) < size:
+        cursor.close()
+        return (rows,)
+    return Driver(connection, options)._from_batch(rows, size, cursor, plan.sql, parameters)
+
+
+def _executed(connection: Connection, plan: Plan, given: Mapping[str, Any], extracted: Any) -> tuple[Any, Any] | None:
+    """Execute a plan on a new cursor, if its text is fixed, nobody watches, and a transaction is at work.
+
+    :return: the cursor and the parameters; ``None``, with nothing done, where only the driver will do.
+    """
+    transaction: Any = connection._transaction
+    nested: Any = connection._nested_transaction
+    dialect = connection.dialect
+    pooled: Any = connection._dbapi_connection
+    dbapi_connection = None if pooled is None else pooled.dbapi_connection
+    if (
+        not plan.simple
+        or dbapi_connection is None
+        or transaction is None
+        or not transaction.is_active
+        or (nested is not None and not nested.is_active)
+        or connection._trans_context_manager
+        or connection._has_events
+        or connection._echo
+        or connection.engine._has_events
+        or getattr(dialect, "_has_events", False)
+        or dialect.bind_typing is _SETINPUTSIZES
+    ):
+        return None
+    try:
+        parameters = plan.bind(given, extracted)
+    except (PendingRollbackError, ResourceClosedError):
+        raise
+    except Exception as error:
+        _handle(connection, error, plan.sql, None, None)
+    try:
+        cursor = dbapi_connection.cursor()
+    except BaseException as error:
+        _handle(connection, error, None, None, None)
+    try:
+        cursor.execute(plan.sql, parameters)
+    except BaseException as error:
+        _handle(connection, error, plan.sql, parameters, cursor)
+    return cursor, parameters
+
+
+def _handle(connection: Connection, error: BaseException, sql: Any, parameters: Any, cursor: Any) -> NoReturn:
+    """Raise an error as Core would."""
+    connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
+
+
 class Driver:
     """Runs plans on one Core connection; keeps nothing, so it is made when it is needed.
 
@@ -68,7 +165,7 @@ class Driver:
             or connection.engine._has_events
             or connection._echo
             or getattr(dialect, "_has_events", False)
-            or dialect.bind_typing is BindTyping.SETINPUTSIZES
+            or dialect.bind_typing is _SETINPUTSIZES
         )
 
     # -- reading -----------------------------------------------------------------------------
@@ -104,26 +201,35 @@ class Driver:
 
     def batches(
         self, plan: Plan, size: int, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
-    ) -> Iterator[list[Any]]:
+    ) -> Iterable[list[Any]]:
         """Run a plan and give all its rows, a batch at a time: raw rows are gone before more are made.
 
         Unlike :meth:`chunks` this asks for no server-side cursor; take all batches at once.
 
         :param size: rows in a batch.
+        :return: a tuple where the first batch is the only one.
         """
         if self.watched:
-            yield self.rows(plan, given, extracted)
-            return
+            return (self.rows(plan, given, extracted),)
         sql, parameters = self._bound(plan, given, extracted)
         cursor = self._cursor()
         try:
-            try:
-                cursor.execute(sql, parameters)
-                if plan.processors is None:
-                    plan.describe(cursor.description)
-                rows = cursor.fetchmany(size)
-            except BaseException as error:
-                self._failed(error, sql, parameters, cursor)
+            cursor.execute(sql, parameters)
+            if plan.processors is None:
+                plan.describe(cursor.description)
+            rows = cursor.fetchmany(size)
+        except BaseException as error:
+            self._failed(error, sql, parameters, cursor)
+        if len(rows) < size:
+            cursor.close()
+            return (rows,)
+        return self._from_batch(rows, size, cursor, sql, parameters)
+
+    def _from_batch(
+        self, rows: list[Any], size: int, cursor: Any, sql: str, parameters: Any
+    ) -> Iterator[list[Any]]:
+        """Yield a first full batch, and those that follow it."""
+        try:
             while rows:
                 yield rows
                 if len(rows) < size:
@@ -306,10 +412,14 @@ class Driver:
     # -- how -----------------------------------------------------------------------------
 
     def _bound(self, plan: Plan, given: Mapping[str, Any], extracted: Any) -> tuple[str, Any]:
-        if plan.simple:
-            return plan.sql, self._made(plan, plan.bind, given, extracted)
-        values = self._made(plan, plan.values, given, extracted)
-        return self._made(plan, plan.expand, values)  # type: ignore[no-any-return]
+        try:
+            if plan.simple:
+                return plan.sql, plan.bind(given, extracted)
+            return plan.expand(plan.values(given, extracted))
+        except (PendingRollbackError, ResourceClosedError):
+            raise
+        except Exception as error:
+            return self._failed(error, plan.sql, None, None)  # type: ignore[no-any-return]
 
     def _made(self, plan: Plan, make: Callable[..., Any], *arguments: Any) -> Any:
         """Make parameters; what goes wrong there comes out as from Core, as a ``StatementError`` around it."""
@@ -340,7 +450,7 @@ class Driver:
             self._failed(error, None, None, None)
 
     def _failed(self, error: BaseException, sql: Any, parameters: Any, cursor: Any) -> Any:
-        self.connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
+        _handle(self.connection, error, sql, parameters, cursor)
 
     def _through_core(
         self, plan: Plan, parameters: list[dict[str, Any]], options: immutabledict[str, Any] = _NO_OPTIONS

@@ -140,7 +140,12 @@ class Plan:
         bound = []
         for slot in self.slots:
             key = slot[1]
-            value = given[key] if key in given else self._value(slot, given, extracted)
+            if key in given:
+                value = given[key]
+            elif given or extracted is None or slot[3] < 0 or extracted[slot[3]].required:
+                value = self._value(slot, given, extracted)
+            else:
+                value = extracted[slot[3]].effective_value
             processor = slot[4]
             bound.append(value if processor is None else processor(value))
         return tuple(bound) if self.positional else dict(zip(self.text_names, bound, strict=True))

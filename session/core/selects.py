@@ -53,6 +53,7 @@ __all__ = [
     "exported",
     "from_objects",
     "has_cache_key",
+    "is_entity_select",
     "is_from",
     "join_between",
     "joinable_sides",
@@ -207,6 +208,11 @@ def is_ours(statement: Any) -> bool:
     """Tell whether this package translates the statement."""
     marks = getattr(statement, "_propagate_attrs", None)
     return marks is not None and marks.get("compile_state_plugin") == PLUGIN
+
+
+def is_entity_select(statement: Any) -> bool:
+    """Tell whether a statement is a SELECT that this package translates."""
+    return type(statement) is Select and statement._propagate_attrs.get("compile_state_plugin") == PLUGIN
 
 
 def notes_of(element: Any) -> Mapping[str, Any]:

@@ -46,11 +46,13 @@ KINDS: dict[type, int] = {
     _label_reference: hot.GROUP,
 }
 
-#: The attributes that a SELECT with a shape may have, those that parameters stand in by the order of Core's key.
+#: The attributes that a SELECT with a shape may have, the most frequent first.
 FIELDS: tuple[tuple[str, int], ...] = (
+    ("_propagate_attrs", hot.SUBJECT),
+    ("_label_style", hot.LASTING),
     ("_raw_columns", hot.ELEMENTS),
-    ("_from_obj", hot.ELEMENTS),
     ("_where_criteria", hot.ELEMENTS),
+    ("_from_obj", hot.ELEMENTS),
     ("_having_criteria", hot.ELEMENTS),
     ("_order_by_clauses", hot.ELEMENTS),
     ("_group_by_clauses", hot.ELEMENTS),
@@ -60,9 +62,7 @@ FIELDS: tuple[tuple[str, int], ...] = (
     ("_fetch_clause", hot.NOTHING),
     ("_fetch_clause_options", hot.NOTHING),
     ("_distinct", hot.FLAG),
-    ("_label_style", hot.LASTING),
     ("dialect_options", hot.EMPTY),
-    ("_propagate_attrs", hot.SUBJECT),
     ("_execution_options", hot.IGNORED),
     ("_generate_cache_key", hot.IGNORED),
     ("_memoized_keys", hot.IGNORED),

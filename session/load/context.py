@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 from sqlalchemy.util import immutabledict
 
-from session.load.carried import carried, make_peers
+from session._accel import runs as hot
+from session.load.carried import CarriedOptions, carried, make_peers
 
 __all__ = ["LoadContext", "QueryContext"]
-
-_runs = count(1)
 
 EMPTY_DICT: Mapping[str, Any] = immutabledict()
 
 _NOT_HANDED_ON = frozenset({"yield_per", "stream_results", "max_row_buffer", "prebuffer_rows", "_load_context"})
 
 
-class LoadContext:
-    """One run of one statement.
+class LoadContext(hot.Run):
+    """One run of one statement.  Its attributes are those of ``Run``; ``waiting`` are the loads that follow the rows.
 
     :param session: the Session that the objects come into.
     :param options: the options of the statement as it was given now (a cached plan was made from an equal
@@ -48,113 +46,36 @@ class LoadContext:
     :param connection: the connection that the rows come from.
     """
 
-    __slots__ = (
-        "_ends_result",
-        "_gathered",
-        "_held",
-        "_later",
-        "autoflush",
-        "bind_arguments",
-        "carried_options",
-        "connection",
-        "execution_options",
-        "identity_map",
-        "identity_token",
-        "lazy_loaded_from",
-        "only_keys",
-        "options",
-        "params",
-        "peers",
-        "plain",
-        "populate_existing",
-        "refresh_state",
-        "run_id",
-        "session",
-        "statement",
-        "together",
-        "watches_new",
-        "yield_per",
-    )
+    __slots__ = ()
 
-    def __init__(
-        self,
-        session: Any,
-        *,
-        options: Sequence[Any] = (),
-        execution_options: Mapping[str, Any] = EMPTY_DICT,
-        statement: Any = None,
-        params: Any = None,
-        bind_arguments: Mapping[str, Any] | None = None,
-        refresh_state: Any = None,
-        only_keys: Any = None,
-        populate_existing: bool = False,
-        autoflush: bool = True,
-        identity_token: Any = None,
-        yield_per: int | None = None,
-        lazy_loaded_from: Any = None,
-        run_id: int | None = None,
-        only_load_props: Any = None,
-        together: dict[Any, list[Any]] | None = None,
-        connection: Any = None,
-    ) -> None:
-        self.session = session
-        self.identity_map = session.identity_map
-        self.options = options
-        self.carried_options = carried(options) if options else None
-        self.execution_options = execution_options
-        self.statement = statement
-        self.params = params
-        self.bind_arguments = bind_arguments
-        self.refresh_state = refresh_state
-        self.only_keys = only_load_props if only_keys is None else only_keys
-        self.connection = connection
-        if execution_options:
-            populate_existing = populate_existing or bool(execution_options.get("populate_existing", False))
-            if identity_token is None:
-                identity_token = execution_options.get("identity_token")
-            if yield_per is None:
-                yield_per = execution_options.get("yield_per")
-        self.populate_existing = populate_existing
-        self.autoflush = autoflush
-        self.identity_token = identity_token
-        self.yield_per = yield_per
-        self.lazy_loaded_from = lazy_loaded_from
-        self.run_id = next(_runs) if run_id is None else run_id
-        self.watches_new = session.dispatch.loaded_as_persistent or None
-        self.plain = (
-            not populate_existing
-            and refresh_state is None
-            and self.carried_options is None
-            and self.watches_new is None
-        )
-        self._gathered: dict[Any, dict[int, Any]] = {}
-        self._held: list[Any] = []
-        self._later: dict[int, tuple[Any, list[list[Any]]]] = {}
-        #: whether objects of all loaders are to know which others came with them
-        self.peers: bool = session.lazy_peers
-        self.together: dict[Any, list[Any]] | None = together
-        self._ends_result = together is None
+    def carry(self, options: Sequence[Any]) -> CarriedOptions | None:
+        """Give the options that the objects keep."""
+        return carried(options)
 
     # -- called by row loaders ------------------------------------------------------------
 
     def gathered(self, pairing: Any) -> dict[int, Any]:
         """Give the memory of one pairing, which spans the chunks of a run."""
-        try:
-            return self._gathered[pairing]
-        except KeyError:
-            memory = self._gathered[pairing] = {}
-            return memory
+        gathered = self._gathered
+        if gathered is None:
+            gathered = self._gathered = {}
+        return gathered.setdefault(pairing, {})
 
     def keep(self, obj: Any) -> None:
         """Hold an object until the run is over, so that its ``id()`` stays its own."""
+        if self._held is None:
+            self._held = []
         self._held.append(obj)
 
     def later(self, posts: Sequence[Any], objects: list[Any]) -> None:
         """Note objects for the loads that follow the rows of this chunk."""
+        waiting = self.waiting
+        if waiting is None:
+            waiting = self.waiting = {}
         for post in posts:
-            entry = self._later.get(id(post))
+            entry = waiting.get(id(post))
             if entry is None:
-                self._later[id(post)] = (post, [objects])
+                waiting[id(post)] = (post, [objects])
             else:
                 entry[1].append(objects)
 
@@ -172,8 +93,8 @@ class LoadContext:
         if self.together is not None and self._ends_result:
             together, self.together = self.together, None
             make_all_peers(together)
-        while self._later:
-            waiting, self._later = self._later, {}
+        while self.waiting:
+            waiting, self.waiting = self.waiting, None
             for post, lists in waiting.values():
                 found: dict[int, Any] = {}
                 for objects in lists:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.util import immutabledict
 
 from session.core import selects
-from session.core.driver import driver_for
+from session.core.driver import driver_for, read, read_batches
 from session.core.from_statement import FromStatement
 from session.core.plan import plan_for
 from session.load.compile import translate
@@ -24,10 +24,10 @@ from session.load.context import LoadContext
 from session.load.dml import execute_dml
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
-from session.load.known_plans import Found, find_plan
+from session.load.known_plans import find_plan
 from session.load.result import ChunkedResult, LoadedResult, require_unique, result_metadata
 
-__all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "plan_of", "prepare"]
+__all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "prepare"]
 
 NOTHING: Mapping[str, Any] = immutabledict()
 BATCH = 1000
@@ -46,6 +46,7 @@ class SelectPlan:
 
     __slots__ = (
         "bound",
+        "has_options",
         "in_batches",
         "label_style",
         "metadata",
@@ -70,6 +71,7 @@ class SelectPlan:
         self.raw: bool = all(isinstance(part, ColumnPart) for part in parts) and [
             part.position for part in parts
         ] == list(range(len(self.row_columns)))
+        self.has_options = bool(builder.given_options)
         self.with_context = not all(isinstance(part, ColumnPart) for part in parts)
         #: keys of ``row._mapping`` are objects of the statement itself, so that each statement has its own
         self.volatile = not all(part.lasting for part in parts)
@@ -119,8 +121,7 @@ class SelectPlan:
         :param options: execution options.
         :return: raw rows.
         """
-        rows: list[Any] = driver_for(connection, options).rows(self.plan, given, extracted)
-        return rows
+        return read(connection, self.plan, given, extracted, options)
 
     def columns(self, context: Any, rows: Sequence[Any]) -> list[list[Any]]:
         """Give one list of values per part; the caller finishes the chunk.
@@ -131,6 +132,13 @@ class SelectPlan:
         if not self.bound:
             self.bind()
         return [part.load(context, rows) for part in self.parts]
+
+    def objects(self, context: Any, rows: Sequence[Any]) -> list[Any]:
+        """Give the objects of a statement of one entity; the caller finishes the chunk."""
+        if not self.bound:
+            self.bind()
+        found: list[Any] = self.parts[0].loader.load(context, rows)
+        return found
 
     def load(self, context: Any, rows: Sequence[Any]) -> list[Any]:
         """Turn a chunk of raw rows into rows of values.
@@ -154,18 +162,22 @@ class SelectPlan:
         return values
 
     def load_batches(self, context: Any, batches: Iterable[list[Any]]) -> list[Any]:
-        """Turn batches of raw rows into objects; the collector rests meanwhile."""
-        load = self.parts[0].load
-        objects: list[Any] = []
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            for rows in batches:
-                objects += load(context, rows)
-        finally:
-            if collecting:
-                gc.enable()
-        context.finish_chunk()
+        """Turn batches of raw rows into objects; the collector rests while there are many of them."""
+        load = self.parts[0].loader.load
+        if type(batches) is tuple:
+            objects: list[Any] = load(context, batches[0])
+        else:
+            objects = []
+            collecting = gc.isenabled()
+            gc.disable()
+            try:
+                for rows in batches:
+                    objects += load(context, rows)
+            finally:
+                if collecting:
+                    gc.enable()
+        if context.waiting or context.together:
+            context.finish_chunk()
         return objects
 
 
@@ -182,25 +194,13 @@ def prepare(statement: Any, dialect: Any, *, cache_key: Any = None, schema_trans
     return SelectPlan(plan, builder)
 
 
-def plan_of(statement: Any, dialect: Any, schema_translate_map: Any = None) -> Found:
-    """Give the plan for a statement: a known one, or a new one.
-
-    :return: the plan, and the statement's own parameters.
-    """
-
-    def make(cache_key: Any) -> SelectPlan:
-        return prepare(statement, dialect, cache_key=cache_key, schema_translate_map=schema_translate_map)
-
-    return find_plan(statement, dialect, schema_translate_map, make)
-
-
 def given_values(own: Mapping[str, Any] | None, params: Any) -> Mapping[str, Any]:
     """Gather the values that parameters are given from outside of the statement.
 
     :param own: those that ``statement.params()`` has set.
     :param params: those that came with the statement.
     """
-    if params is not None and not isinstance(params, Mapping):
+    if params is not None and type(params) is not dict and not isinstance(params, Mapping):
         params = list(params)
         if len(params) > 1:
             raise InvalidRequestError("A SELECT of mapped classes takes one set of parameters, not a list of several")
@@ -230,33 +230,37 @@ def execute_select(
     options: Mapping[str, Any] = statement.get_execution_options()
     if execution_options:
         options = {**options, **execution_options}
-    load_settings: Mapping[str, Any] = options.get("_load_context", NOTHING)
-    if load_settings.get("autoflush", True) and options.get("autoflush", True):
+    load_settings: Mapping[str, Any] = options.get("_load_context", NOTHING) if options else NOTHING
+    if not options or (load_settings.get("autoflush", True) and options.get("autoflush", True)):
         session._autoflush()
-    connection = session._connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
+    connection = session._connection_for_statement(statement, bind_arguments)
     schema_translate_map = options.get("schema_translate_map") or connection.get_execution_options().get(
         "schema_translate_map"
     )
-    plan, extracted, own = plan_of(statement, connection.dialect, schema_translate_map)
-    given = given_values(own, params)
+    plan, extracted, own = find_plan(statement, connection.dialect, schema_translate_map, prepare)
+    given = params if own is None and type(params) is dict else given_values(own, params)
     context = None
-    if plan.with_context:
+    if load_settings:
         context = _context(session, statement, params, options, bind_arguments, load_settings)
-    size = options.get("yield_per") or (STREAM_SIZE if options.get("stream_results") else None)
-    driver = driver_for(connection, options)
-    if size is not None:
-        if plan.needs_unique and options.get("yield_per"):
-            raise InvalidRequestError(
-                "yield_per cannot go with collections that are loaded by joins, whose rows may continue in the next "
-                "chunk; load them with selectinload() instead"
-            )
-        if not plan.needs_unique:
-            return _streamed(plan, statement, context, driver.chunks(plan.plan, size, given, extracted), size)
+    elif plan.with_context:
+        carried = selects.options_of(statement) if plan.has_options else ()
+        context = LoadContext.start(session, carried, options, statement, params, bind_arguments)
+    if options:
+        size = options.get("yield_per") or (STREAM_SIZE if options.get("stream_results") else None)
+        if size is not None:
+            if not plan.needs_unique:
+                chunks = driver_for(connection, options).chunks(plan.plan, size, given, extracted)
+                return _streamed(plan, statement, context, chunks, size)
+            if options.get("yield_per"):
+                raise InvalidRequestError(
+                    "yield_per cannot go with collections that are loaded by joins, whose rows may continue in the "
+                    "next chunk; load them with selectinload() instead"
+                )
     if plan.in_batches:
-        rows = plan.load_batches(context, driver.batches(plan.plan, BATCH, given, extracted))
+        rows = plan.load_batches(context, read_batches(connection, plan.plan, BATCH, given, extracted, options))
     else:
-        rows = plan.load(context, driver.rows(plan.plan, given, extracted))
-    result = LoadedResult(plan.metadata_for(statement), rows, plan.scalars)
+        rows = plan.load(context, read(connection, plan.plan, given, extracted, options))
+    result = LoadedResult(plan.metadata_for(statement) if plan.volatile else plan.metadata, rows, plan.scalars)
     if plan.needs_unique:
         require_unique(result)
     return result
@@ -270,6 +274,7 @@ def _context(
     bind_arguments: Any,
     settings: Mapping[str, Any],
 ) -> LoadContext:
+    """Make the context of a statement that a loader has sent through ``Session.execute``."""
     keywords: dict[str, Any] = {
         "options": selects.options_of(statement),
         "execution_options": options,
@@ -277,8 +282,7 @@ def _context(
         "params": params,
         "bind_arguments": bind_arguments,
     }
-    if settings:
-        keywords.update((name, value) for name, value in settings.items() if name not in ("kind", "path"))
+    keywords.update((name, value) for name, value in settings.items() if name not in ("kind", "path"))
     return LoadContext(session, **keywords)
 
 

@@ -13,7 +13,7 @@ Next on the way: ``load/execute.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 from session.core import selects
@@ -31,17 +31,9 @@ ATTRIBUTE = "_session_known_plans"
 Prepare = Callable[..., Any]
 
 
-class Found(NamedTuple):
-    """The plan of a statement, and what the statement itself adds to it.
-
-    :param plan: a ``SelectPlan``, made for this statement or for one like it.
-    :param parameters: this statement's parameters in the order of its Core cache key; ``None`` without such a key.
-    :param own: the values that ``statement.params()`` has set, if any.
-    """
-
-    plan: Any
-    parameters: Sequence[Any] | None
-    own: Mapping[str, Any] | None
+Found = tuple[Any, Sequence[Any] | None, Mapping[str, Any] | None]
+"""The plan of a statement, and what the statement itself adds to it: its parameters in the order of its Core cache key
+(``None`` without such a key), and the values that ``statement.params()`` has set, if any."""
 
 
 class _ByShape:
@@ -70,15 +62,19 @@ class _Remembered(ref[Any]):
 
 
 class KnownPlans:
-    """The plans that are known for one dialect."""
+    """The plans that are known for one dialect.
 
-    __slots__ = ("_by_key", "_by_shape", "_by_statement", "_forget")
+    :param dialect: the dialect.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_by_key", "_by_shape", "_dialect", "_forget", "by_statement")
+
+    def __init__(self, dialect: Any) -> None:
+        self._dialect = ref(dialect)
         self._by_key: Any = PlanCache(KEPT)
         self._by_shape: dict[Any, _ByShape] = {}
         by_statement: dict[int, _Remembered] = {}
-        self._by_statement = by_statement
+        self.by_statement = by_statement
 
         def forget(reference: _Remembered) -> None:
             if by_statement.get(reference.address) is reference:
@@ -87,13 +83,10 @@ class KnownPlans:
         self._forget = forget
 
     def find(self, statement: Any, prepare: Prepare) -> Found:
-        """Give the plan of a statement.
+        """Give the plan of a statement that is not known by itself.
 
-        :param prepare: ``prepare(cache_key)`` makes a new plan.
+        :param prepare: see :func:`find_plan`.
         """
-        remembered = self._by_statement.get(id(statement))
-        if remembered is not None and remembered() is statement:
-            return remembered.found
         shape = shape_of(statement)
         if shape is None:
             again = selects.has_cache_key(statement)
@@ -108,7 +101,7 @@ class KnownPlans:
             self._keep_shape(tokens, parameters, statement, found)
             return found
         order = known.order
-        found = Found(known.plan, parameters if order is None else [parameters[index] for index in order], None)
+        found = (known.plan, parameters if order is None else [parameters[index] for index in order], None)
         if known.latest() is statement:
             self._remember(statement, found)
         else:
@@ -119,35 +112,38 @@ class KnownPlans:
         """Give the plan of a statement, by its Core cache key."""
         cache_key = selects.cache_key_of(statement)
         if cache_key is None:
-            plan = prepare(None)
-            return Found(plan, None, selects.collected_params(plan.plan.compiled))
+            plan = prepare(statement, self._dialect(), schema_translate_map=schema_translate_map)
+            return (plan, None, selects.collected_params(plan.plan.compiled))
         key = cache_key.key
         if schema_translate_map:
             key = (key, tuple(sorted(schema_translate_map.items(), key=str)))
         plan = self._by_key.get(key)
         if plan is None:
-            plan = self._by_key[key] = prepare(cache_key)
-        return Found(plan, cache_key.bindparams, cache_key.params)
+            plan = self._by_key[key] = prepare(
+                statement, self._dialect(), cache_key=cache_key, schema_translate_map=schema_translate_map
+            )
+        return (plan, cache_key.bindparams, cache_key.params)
 
     def _remember(self, statement: Any, found: Found) -> None:
-        if found.parameters is None:
+        if found[1] is None:
             return  # without a key it is translated each time
         remembered = _Remembered(statement, self._forget)
         remembered.address = id(statement)
         remembered.found = found
-        self._by_statement[remembered.address] = remembered
+        self.by_statement[remembered.address] = remembered
 
     def _keep_shape(self, tokens: Any, parameters: Sequence[Any], statement: Any, found: Found) -> None:
-        if found.parameters is None:
+        plan, keyed, _ = found
+        if keyed is None:
             return
         places = {id(parameter): place for place, parameter in enumerate(parameters)}
-        if len(found.parameters) != len(parameters) or any(id(each) not in places for each in found.parameters):
+        if len(keyed) != len(parameters) or any(id(each) not in places for each in keyed):
             return
-        order = tuple(places[id(each)] for each in found.parameters)
+        order = tuple(places[id(each)] for each in keyed)
         if len(self._by_shape) >= KEPT:
             self._by_shape.clear()
         in_order = order == tuple(range(len(order)))
-        self._by_shape[tokens] = _ByShape(found.plan, None if in_order else order, statement)
+        self._by_shape[tokens] = _ByShape(plan, None if in_order else order, statement)
 
 
 def find_plan(statement: Any, dialect: Any, schema_translate_map: Any, prepare: Prepare) -> Found:
@@ -156,11 +152,14 @@ def find_plan(statement: Any, dialect: Any, schema_translate_map: Any, prepare: 
     :param statement: a SELECT of mapped classes.
     :param dialect: of the database.
     :param schema_translate_map: the ``schema_translate_map`` in force.
-    :param prepare: ``prepare(cache_key)`` makes a new plan of this statement; called at most once.
+    :param prepare: ``prepare(statement, dialect, cache_key=None, schema_translate_map=None)`` makes a new plan.
     """
     known = dialect.__dict__.get(ATTRIBUTE)
     if known is None:
-        known = dialect.__dict__.setdefault(ATTRIBUTE, KnownPlans())
+        known = dialect.__dict__.setdefault(ATTRIBUTE, KnownPlans(dialect))
     if schema_translate_map:
         return known.find_by_key(statement, schema_translate_map, prepare)  # type: ignore[no-any-return]
+    remembered = known.by_statement.get(id(statement))
+    if remembered is not None and remembered() is statement:
+        return remembered.found  # type: ignore[no-any-return]
     return known.find(statement, prepare)  # type: ignore[no-any-return]

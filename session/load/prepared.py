@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.util import immutabledict
 
 from session._accel import loading
+from session.core.driver import read
 from session.load.context import LoadContext
 from session.load.execute import prepare
 
@@ -44,7 +45,7 @@ class PreparedSelect:
     def plan(self, session: Any, connection: Any, options: Mapping[str, Any] = NO_OPTIONS) -> Any:
         """Give the plan for a connection's dialect and the schema translation in force."""
         dialect = connection.dialect
-        translation = options.get(_MAP) or translation_of(session, connection)
+        translation = (options and options.get(_MAP)) or translation_of(session, connection)
         latest = self._latest
         if latest[0] is dialect and latest[1] is translation:
             return latest[2]
@@ -74,14 +75,81 @@ class PreparedSelect:
         connection = session._connection_for(self.mapper, bind_arguments=bind_arguments)
         options = settings.get("execution_options") or NO_OPTIONS
         plan = self.plan(session, connection, options)
-        rows = plan.rows(connection, values, options=options)
+        rows = read(connection, plan.plan, values, None, options)
         if not rows:
             return [[] for _ in plan.parts]
         context = LoadContext(
             session, statement=self.statement, params=values, bind_arguments=bind_arguments, **settings
         )
         found: list[list[Any]] = plan.columns(context, rows)
-        context.finish_chunk()
+        if context.waiting or context.together:
+            context.finish_chunk()
+        return found
+
+    def first(
+        self, session: Any, values: Mapping[str, Any], identity_token: Any = None, bind_arguments: Any = None
+    ) -> Any:
+        """Run a statement of one entity that needs no other settings, and give its first object.
+
+        :param values: a value per named parameter.
+        :param identity_token: the token of the object's identity key.
+        :return: ``None`` if no row has an object.
+        """
+        if session.dispatch.do_orm_execute:
+            found = self.columns(session, values, bind_arguments, identity_token=identity_token)[0]
+        else:
+            found = self._run(session, values, NO_OPTIONS, bind_arguments, identity_token)
+        for obj in found:
+            if obj is not None:
+                return obj
+        return None
+
+    def related(
+        self, session: Any, values: Mapping[str, Any], state: Any, execution_options: Mapping[str, Any], path: Any
+    ) -> list[Any]:
+        """Run a statement of one entity for a relationship that is read, and give each of its objects once.
+
+        :param values: a value per named parameter.
+        :param state: the state whose attribute is read.
+        :param path: ``path()`` gives the steps that lead to it, for those who listen.
+        """
+        if session.dispatch.do_orm_execute:
+            return self.objects(
+                session,
+                values,
+                identity_token=state.identity_token,
+                lazy_loaded_from=state,
+                autoflush=False,
+                execution_options=execution_options,
+                path=path(),
+            )
+        found = self._run(session, values, execution_options, None, state.identity_token, state)
+        return loading.keep_first(found)
+
+    def _run(
+        self,
+        session: Any,
+        values: Mapping[str, Any],
+        execution_options: Mapping[str, Any],
+        bind_arguments: Any,
+        identity_token: Any,
+        lazy_loaded_from: Any = None,
+    ) -> list[Any]:
+        """Run a statement of one entity with nobody listening, and give an object, or ``None``, for each row."""
+        connection = session._connection_for(self.mapper, bind_arguments=bind_arguments)
+        plan = self.plan(session, connection, execution_options)
+        rows = read(connection, plan.plan, values, None, execution_options)
+        if not rows:
+            return []
+        run = LoadContext.start(
+            session, (), execution_options, self.statement, values, bind_arguments, identity_token
+        )
+        if lazy_loaded_from is not None:
+            run.lazy_loaded_from = lazy_loaded_from
+            run.autoflush = False
+        found: list[Any] = plan.objects(run, rows)
+        if run.waiting or run.together:
+            run.finish_chunk()
         return found
 
     def objects(self, session: Any, values: Mapping[str, Any], **settings: Any) -> list[Any]:

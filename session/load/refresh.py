@@ -113,9 +113,9 @@ def load_row(
     """
     prepared = prepared_identity(mapper, only_keys, kind)
     values = {"pk_1": ident[0]} if len(ident) == 1 else {f"pk_{number}": value for number, value in enumerate(ident, 1)}
-    settings: dict[str, Any] = {}
-    if populate_existing:
-        settings["populate_existing"] = True
+    if not populate_existing and refresh_of is None and only_keys is None:
+        return prepared.first(session, values, identity_token, bind_arguments)
+    settings: dict[str, Any] = {"populate_existing": populate_existing}
     if identity_token is not None:
         settings["identity_token"] = identity_token
     if refresh_of is not None:

@@ -11,10 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
+from sqlalchemy.engine import ScalarResult
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import InvalidRequestError
 
-__all__ = ["ChunkedResult", "LoadedResult", "empty_result", "require_unique", "result_metadata", "unique_filters"]
+__all__ = [
+    "ChunkedResult",
+    "LoadedResult",
+    "LoadedScalars",
+    "empty_result",
+    "require_unique",
+    "result_metadata",
+    "unique_filters",
+]
 
 
 class LoadedResult(IteratorResult[Any]):
@@ -25,21 +34,67 @@ class LoadedResult(IteratorResult[Any]):
     :param scalars: a row is one value, which is not wrapped.
     """
 
+    raw = None
+    context = None
+    fetched = False
+    """Whether rows were taken one by one, so that ``rows`` are not what is left."""
+
     def __init__(self, metadata: Any, rows: list[Any], scalars: bool) -> None:
         self._metadata = metadata
         self.rows = rows
         self.iterator = iter(rows)
-        self.raw = None
         self._source_supports_scalars = scalars
-        self.context = None
-        self.fetched = False
+
+    def scalars(self, index: Any = 0) -> ScalarResult[Any]:
+        if self._source_supports_scalars:
+            return LoadedScalars(self)
+        return super().scalars(index)
+
+    def scalar(self) -> Any:
+        found = self.take_first(self._unique_filter_state)
+        return super().scalar() if found is None else found
+
+    def scalar_one(self) -> Any:
+        found = self.take_first(self._unique_filter_state) if len(self.rows) == 1 else None
+        return super().scalar_one() if found is None else found
+
+    def scalar_one_or_none(self) -> Any:
+        found = self.take_first(self._unique_filter_state) if len(self.rows) == 1 else None
+        return super().scalar_one_or_none() if found is None else found
+
+    def take_first(self, unique: Any) -> Any:
+        """Give the first object and close the result, if that is simple.
+
+        :param unique: the filter that the objects pass through.
+        :return: ``None`` where Core has to see to it: no objects, some taken already, a filter, or tuples.
+        """
+        rows = self.rows
+        if not rows or self.fetched or unique is not None or not self._source_supports_scalars:
+            return None
+        found = rows[0]
+        if found is not None:
+            self._soft_close(hard=True)
+        return found
+
+    def take_all(self) -> list[Any]:
+        """Give all rows, of which none was taken yet."""
+        rows = self.rows
+        self._soft_close()
+        return rows
+
+    def _soft_close(self, hard: bool = False, **keywords: Any) -> None:
+        if hard:
+            self._hard_closed = True
+        self.rows = []
+        self.iterator = iter(())
+        if self._memoized_keys:
+            self._reset_memoizations()
+        self._soft_closed = True
 
     def _fetchall_impl(self) -> list[Any]:
         if self._hard_closed or self._soft_closed or self.fetched:
             return super()._fetchall_impl()
-        rows, self.rows = self.rows, []
-        self._soft_close()
-        return rows
+        return self.take_all()
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
         self.fetched = True
@@ -56,6 +111,42 @@ class LoadedResult(IteratorResult[Any]):
     def _raw_row_iterator(self) -> Iterator[Any]:
         self.fetched = True
         return super()._raw_row_iterator()
+
+
+class LoadedScalars(ScalarResult[Any]):
+    """The objects of a result of one entity.
+
+    :param result: the result.
+    """
+
+    __slots__ = ()
+    _real_result: LoadedResult
+
+    def __init__(self, result: LoadedResult) -> None:
+        self._real_result = result
+        self._metadata = result._metadata
+        self._post_creational_filter = None
+        self._unique_filter_state = result._unique_filter_state
+
+    def all(self) -> Sequence[Any]:
+        result = self._real_result
+        if self._unique_filter_state is None and not (result.fetched or result._soft_closed):
+            return result.take_all()
+        return super().all()
+
+    def first(self) -> Any:
+        found = self._real_result.take_first(self._unique_filter_state)
+        return super().first() if found is None else found
+
+    def one(self) -> Any:
+        result = self._real_result
+        found = result.take_first(self._unique_filter_state) if len(result.rows) == 1 else None
+        return super().one() if found is None else found
+
+    def one_or_none(self) -> Any:
+        result = self._real_result
+        found = result.take_first(self._unique_filter_state) if len(result.rows) == 1 else None
+        return super().one_or_none() if found is None else found
 
 
 class ChunkedResult(IteratorResult[Any]):

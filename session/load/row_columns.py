@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Column, bindparam, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, LABEL_STYLE_TABLENAME_PLUS_COL
 
-from session.core.driver import driver_for
+from session.core.driver import read
 from session.core.plan import plan_for
 from session.core.sql import deep_deannotate
 from session.load.context import LoadContext
@@ -56,7 +56,7 @@ class RowColumns:
         if ident is None:
             ident = state.ident
         values = {self.identity[0]: ident} if len(self.identity) == 1 else dict(zip(self.identity, ident, strict=True))
-        rows = driver_for(connection).rows(plan, values)
+        rows = read(connection, plan, values)
         if not rows:
             return False
         committed = state.committed

@@ -312,22 +312,25 @@ class LazyLoader:
         for name in nulls:
             del values[name]
         options = self.options_for(state, prop.mapper)
-        settings: dict[str, Any] = {
-            "identity_token": state.identity_token,
-            "lazy_loaded_from": state,
-            "autoflush": False,
-            "execution_options": execution_options,
-        }
-        if session.dispatch.do_orm_execute:
-            settings["path"] = shown_path(state, prop)
         if options:
-            statement = self.statement_with(state, options, tuple(nulls))
+            settings: dict[str, Any] = {"path": shown_path(state, prop)} if session.dispatch.do_orm_execute else {}
             columns = run_select(
-                session, statement, values, prop.mapper, RELATIONSHIP, options=options, **settings
+                session,
+                self.statement_with(state, options, tuple(nulls)),
+                values,
+                prop.mapper,
+                RELATIONSHIP,
+                options=options,
+                identity_token=state.identity_token,
+                lazy_loaded_from=state,
+                autoflush=False,
+                execution_options=execution_options,
+                **settings,
             )
             objects = [obj for obj in columns[0] if obj is not None]
         else:
-            objects = self.prepared(mapper, tuple(nulls)).objects(session, values, **settings)
+            prepared = self.prepared(mapper, tuple(nulls))
+            objects = prepared.related(session, values, state, execution_options, lambda: shown_path(state, prop))
         if prop.uselist:
             return objects
         if len(objects) > 1:

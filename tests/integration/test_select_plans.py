@@ -155,12 +155,12 @@ def test_a_statement_that_is_gone_is_forgotten(engine: Engine) -> None:
             for _ in range(4):
                 session.scalars(statement).all()
             known = getattr(engine.dialect, ATTRIBUTE)
-            assert id(statement) in known._by_statement
+            assert id(statement) in known.by_statement
             reference = weakref.ref(statement)
             del statement
             gc.collect()
             assert reference() is None
-            assert len(known._by_statement) == 0
+            assert len(known.by_statement) == 0
 
 
 def test_many_shapes_leave_room_for_more(engine: Engine, monkeypatch: Any) -> None:

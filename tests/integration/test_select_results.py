@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from operator import methodcaller
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, bindparam, func, select, text
+from sqlalchemy.engine.result import IteratorResult
 from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound, NoResultFound
 
-from session import joinedload, selectinload
+from session import Session, joinedload, selectinload
 
 from .everyday import Statements
-from .selecting import Address, User, filled
+from .selecting import Address, User, fill, filled
 
 
 def test_joined_collections_have_to_be_made_unique(engine: Engine) -> None:
@@ -128,3 +133,111 @@ def test_the_second_statement_of_a_shape_is_not_compiled(engine: Engine, monkeyp
         with Statements(engine) as sent:
             assert session.scalars(select(User).where(User.id == 2)).one().name == "wendy"
         assert len(sent) == 1
+
+
+TAKERS = {
+    "all": lambda result: result.all(),
+    "fetchall": lambda result: result.fetchall(),
+    "first": lambda result: result.first(),
+    "one": lambda result: result.one(),
+    "one_or_none": lambda result: result.one_or_none(),
+    "next": lambda result: next(result, "end"),
+    "list": lambda result: list(result),
+    "fetchmany": lambda result: result.fetchmany(1),
+    "partitions": lambda result: [list(part) for part in result.partitions(2)],
+    "unique": lambda result: result.unique() and None,
+    "yield_per": lambda result: result.yield_per(1) and None,
+    "close": lambda result: result.close(),
+    "closed": lambda result: result.closed,
+}
+
+WAYS = ("scalars", "execute", "execute.scalars", "execute.scalars.by_name", "execute.mappings")
+
+
+def _result(session: Any, way: str, statement: Any) -> Any:
+    if way == "scalars":
+        return session.scalars(statement)
+    result = session.execute(statement)
+    if way == "execute":
+        return result
+    if way == "execute.mappings":
+        return result.mappings()
+    return result.scalars("User" if way.endswith("by_name") else 0)
+
+
+def _outcome(take: Any, result: Any) -> Any:
+    try:
+        found = take(result)
+    except Exception as error:
+        return type(error).__name__
+    return _plain(found)
+
+
+def _plain(found: Any) -> Any:
+    if isinstance(found, list):
+        return [_plain(each) for each in found]
+    if hasattr(found, "keys"):
+        return {key: _plain(value) for key, value in found.items()}
+    if hasattr(found, "_fields"):
+        return ("row", *map(_plain, found))
+    return getattr(found, "name", found)
+
+
+def test_results_are_taken_as_those_of_core(engine: Engine) -> None:
+    """Whatever is done with a result, one after the other: as with a result that is Core's altogether."""
+    rng = random.Random(5)
+    with filled(engine) as session:
+        for way in WAYS:
+            for ids in ([], [1], [1, 2], [1, 2, 3]):
+                statement = select(User).where(User.id.in_(ids)).order_by(User.id)
+                users = session.scalars(statement).all()
+                metadata = session.execute(statement)._metadata
+                for _ in range(25):
+                    steps = [rng.choice(list(TAKERS)) for _ in range(3)]
+                    ours = _result(session, way, statement)
+                    core: Any = IteratorResult(metadata, iter(users), _source_supports_scalars=True)
+                    if way.endswith("mappings"):
+                        core = core.mappings()
+                    elif "scalars" in way:
+                        core = core.scalars("User" if way.endswith("by_name") else 0)
+                    for step in steps:
+                        assert _outcome(TAKERS[step], ours) == _outcome(TAKERS[step], core), (way, ids, steps, step)
+
+
+def test_scalar_results_are_taken_as_those_of_core(engine: Engine) -> None:
+    with filled(engine) as session:
+        metadata = session.execute(select(User))._metadata
+        for ids in ([], [1], [1, 2]):
+            statement = select(User).where(User.id.in_(ids)).order_by(User.id)
+            users = session.scalars(statement).all()
+            for name in ("scalar", "scalar_one", "scalar_one_or_none"):
+                for before in ("closed", "next", "unique", "fetchmany"):
+                    ours = session.execute(statement)
+                    core: Any = IteratorResult(metadata, iter(users), _source_supports_scalars=True)
+                    for result in (ours, core):
+                        TAKERS[before](result)
+                    for _ in range(2):
+                        taken = [_outcome(methodcaller(name), result) for result in (ours, core)]
+                        assert taken[0] == taken[1], (ids, name, before)
+
+
+def test_a_row_without_its_object_counts_as_in_core(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(Address).select_from(User).outerjoin(User.addresses).where(User.name == "jack")
+        assert session.scalars(statement).all() == [None]
+        with pytest.raises(NoResultFound):
+            session.scalars(statement).one()
+        assert session.scalars(statement).first() is None
+        assert session.scalar(statement) is None
+        assert session.scalars(statement).one_or_none() is None
+
+
+def test_an_override_of_execute_is_not_asked_for_scalars(engine: Engine) -> None:
+    class Own(Session):
+        def execute(self, *args: Any, **keywords: Any) -> Any:
+            raise AssertionError("not for scalars()")
+
+    fill(engine)
+    with Own(engine) as session:
+        assert len(session.scalars(select(User)).all()) == 3
+        assert session.scalar(select(User).where(User.id == 1)).name == "ed"  # type: ignore[union-attr]

@@ -124,7 +124,7 @@ VALUES = [
     ("na.me %x(1) ", "a", "\u00e9'%s"),
     ("price", decimal.Decimal("1.5"), decimal.Decimal("-2")),
     ("ratio", 0.5, float("inf")),
-    ("at", NOW, NOW.replace(tzinfo=datetime.UTC)),
+    ("at", NOW, NOW.replace(tzinfo=datetime.timezone.utc)),
     ("data", b"1", b""),
     ("code", uuid.UUID(int=1), uuid.UUID(int=2)),
     ("loud", "x", "y"),
