@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from session.core import capabilities
 from session.core.arrays import ArraySource, array_source, page_size
 from session.core.driver import Driver, Page, driver_for
 from session.core.plan import Plan, plan_for
@@ -156,17 +155,17 @@ def change_rows(
         for page in together.run(uow, connection, driver, rows):
             sent += page.sent
             matched += page.matched
-    can = capabilities.of(connection.dialect)
     if sent == len(rows):
         return matched
+    sane, sane_for_many = connection.dialect.supports_sane_rowcount, connection.dialect.supports_sane_multi_rowcount
     plan, arranged = each.arrange(uow, connection, rows[sent:] if sent else rows)
-    if len(arranged) == 1 or (versioned and not can.sane_multi_rowcount):
+    if len(arranged) == 1 or (versioned and not sane_for_many):
         counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
         counted = sum(counts) if min(counts) >= 0 else -1
-        is_count = can.sane_rowcount
+        is_count = sane
     else:
         counted = driver.executemany(plan, arranged)
-        is_count = can.sane_rowcount and can.sane_multi_rowcount
+        is_count = sane and sane_for_many
     if not is_count:
         return None
     return matched + counted if counted >= 0 else -1
