@@ -6,6 +6,12 @@ Borrowed references are turned into owned ones before anything else can run.
 
 from operator import eq
 
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+
+from session._cy.listening cimport Listeners
+from session._cy.state cimport InstanceState, _PyObject_GetDictPtr, instance_dict
+
 from session.constants import (
     ATTR_EMPTY as _ATTR_EMPTY,
     ATTR_WAS_SET as _ATTR_WAS_SET,
@@ -103,6 +109,7 @@ cdef class AttributeImpl:
         self.manager = manager
         self.dispatch = dispatch
         self.loader = loader
+        self.idle_loader = loader if getattr(loader, "passes_transients", False) else NO_VALUE
         self.active_history = active_history
         self.trackparent = trackparent
         self.compare = eq if compare is None else compare
@@ -122,9 +129,16 @@ cdef class AttributeImpl:
     def note_listeners(self):
         """Look again whether anybody listens to this attribute's changes."""
         dispatch = self.dispatch
+        self.on_set = Listeners(dispatch.set)
+        self.on_append = Listeners(dispatch.append)
+        self.on_append_again = Listeners(dispatch.append_wo_mutation)
+        self.on_remove = Listeners(dispatch.remove)
+        self.on_bulk_replace = Listeners(dispatch.bulk_replace)
+        self.on_init_scalar = Listeners(dispatch.init_scalar)
+        self.on_init_collection = Listeners(dispatch.init_collection)
+        self.on_dispose_collection = Listeners(dispatch.dispose_collection)
         self.listened = bool(
-            dispatch.set or dispatch.remove or dispatch.append or dispatch.append_wo_mutation
-            or dispatch.bulk_replace
+            self.on_set or self.on_remove or self.on_append or self.on_append_again or self.on_bulk_replace
         )
 
     # -- reading -----------------------------------------------------------------------------
@@ -134,14 +148,24 @@ cdef class AttributeImpl:
 
         :return: the value, or ``NO_VALUE`` / ``PASSIVE_NO_RESULT`` if there is none to be had.
         """
+        cdef InstanceState of = <InstanceState?>state
+        cdef dict values = <dict?>dict_
+        cdef long flags = passive
+        cdef PyObject *found
         key = self.key
-        if key in dict_:
-            return dict_[key]
-        committed = state.committed
+        found = PyDict_GetItemWithError(values, key)
+        if found is not NULL:
+            return <object>found
+        committed = of.committed
         if committed is None or committed.get(key, NO_VALUE) is NO_VALUE:
-            if not passive & CALLABLES_OK:
+            if not flags & CALLABLES_OK:
                 return PASSIVE_NO_RESULT
-            value = self.load(state, passive)
+            if self.loader is self.idle_loader and of.ident is None and of.home is None and (
+                of.extras is None or "callables" not in of.extras
+            ):
+                value = ATTR_EMPTY
+            else:
+                value = self.load(of, passive)
             if value is PASSIVE_NO_RESULT or value is NO_VALUE:
                 return value
             if value is ATTR_WAS_SET:
@@ -154,9 +178,9 @@ cdef class AttributeImpl:
                     ) from None
             if value is not ATTR_EMPTY:
                 return self.set_committed_value(state, dict_, value)
-        if not passive & INIT_OK:
+        if not flags & INIT_OK:
             return NO_VALUE
-        return self.empty_value(state, dict_)
+        return self.empty_value(of, values)
 
     cpdef load(self, state, passive):
         """Run whatever can give the missing value: the row, a loader of the object, our own."""
@@ -175,14 +199,13 @@ cdef class AttributeImpl:
         loader = self.loader
         return ATTR_EMPTY if loader is None else loader(state, passive)
 
-    def empty_value(self, state, dict_):
+    cpdef empty_value(self, state, dict_):
         """Give the value of an attribute that has none; it is not stored."""
         value = None
-        if self.dispatch.init_scalar:
-            for fn in self.dispatch.init_scalar:
-                given = fn(state, value, dict_)
-                if given is not ATTR_EMPTY:
-                    value = given
+        for fn in self.on_init_scalar.now():
+            given = fn(state, value, dict_)
+            if given is not ATTR_EMPTY:
+                value = given
         return value
 
     def initialize(self, state, dict_):
@@ -208,9 +231,17 @@ cdef class AttributeImpl:
     def get_history(self, state, dict_, passive=PASSIVE_OFF):
         raise NotImplementedError
 
-    def get_all_pending(self, state, dict_, passive=0):
+    cpdef get_all_pending(self, state, dict_, passive=0):
         """Give (state, object) of every object that is or was referred to since the last flush."""
         return []
+
+    cpdef append(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+        """Add an object to what the attribute refers to."""
+        raise NotImplementedError
+
+    cpdef pop(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+        """Take an object out of what the attribute refers to, if it is there."""
+        raise NotImplementedError
 
     # -- parents -----------------------------------------------------------------------------
 
@@ -221,7 +252,7 @@ cdef class AttributeImpl:
             return optimistic
         return extras.get(id(self.parent_token), optimistic) is not False
 
-    def sethasparent(self, state, parent_state, value):
+    cpdef sethasparent(self, state, parent_state, value):
         """Note that the object of ``state`` came to, or left, a parent.
 
         :raises StaleDataError: the parent last noted is another one, and has been collected.
@@ -249,17 +280,29 @@ cdef class AttributeImpl:
         extras[token] = False
 
 
-def related_state(attribute, value):
-    try:
-        return value.__dict__[INSTANCE_STATE]
-    except (AttributeError, KeyError):
+cdef InstanceState known_state(value):
+    """Give the state of an object, or ``None`` if it is not a mapped instance."""
+    if _PyObject_GetDictPtr(value) is NULL:
+        return None
+    cdef PyObject *found = PyDict_GetItemWithError(instance_dict(value), INSTANCE_STATE)
+    if found is NULL:
+        return None
+    state = <object>found
+    return <InstanceState>state if isinstance(state, InstanceState) else None
+
+
+cpdef InstanceState related_state(attribute, value):
+    """Give the state of an object that is to be a value of an attribute."""
+    state = known_state(value)
+    if state is None:
         raise UnmappedInstanceError(
             value,
             f"{type(value).__name__!r} object can't be a value of "
             f"{attribute.class_.__name__}.{attribute.key}: it is not a mapped instance.",
-        ) from None
+        )
+    return state
 
 
-def is_object(value):
+cpdef bint is_object(value) except -1:
     """True if ``value`` is an object, not ``None`` and not a marker for a missing value."""
     return value is not None and value is not NO_VALUE and value is not PASSIVE_NO_RESULT

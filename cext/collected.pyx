@@ -1,9 +1,13 @@
 # cython: optimize.use_switch=False, nonecheck=True
 """Attributes that hold a collection of objects, compiled; ``session/_py/collected.py`` explains them."""
 
-from session._cy.attributes cimport AttributeImpl
+from cpython.dict cimport PyDict_Contains
 
-from session._cy.attributes import UNTOUCHED, related_state
+from session._cy.attributes cimport AttributeImpl, related_state
+from session._cy.listening cimport tell_of_arrival, tell_of_leaving
+from session._cy.state cimport InstanceState
+
+from session._cy.attributes import UNTOUCHED
 from session.constants import (
     INCLUDE_PENDING_MUTATIONS as _INCLUDE_PENDING_MUTATIONS,
     INSTANCE_STATE as _INSTANCE_STATE,
@@ -70,7 +74,7 @@ cdef class CollectionAttribute(AttributeImpl):
                 return collection
         return collection._sa_adapter
 
-    def empty_value(self, state, dict_):
+    cpdef empty_value(self, state, dict_):
         """Give an empty collection; it becomes the object's own at its first change."""
         empty = state.extra("empty", dict)
         key = self.key
@@ -88,14 +92,13 @@ cdef class CollectionAttribute(AttributeImpl):
         if collection is None:
             collection = self.factory()
         adapter = self.adapt(self, state, collection)
-        if self.dispatch.init_collection:
-            for fn in self.dispatch.init_collection:
-                fn(state, collection, adapter)
+        for fn in self.on_init_collection.now():
+            fn(state, collection, adapter)
         return adapter, collection
 
     def dispose_collection(self, state, collection):
         adapter = collection._sa_adapter
-        for fn in self.dispatch.dispose_collection:
+        for fn in self.on_dispose_collection.now():
             fn(state, collection, adapter)
         collection._sa_adapter = None
 
@@ -104,44 +107,51 @@ cdef class CollectionAttribute(AttributeImpl):
 
     # -- events ------------------------------------------------------------------------------
 
-    def fire_append_event(self, state, dict_, value, initiator, key=None):
+    cpdef fire_append_event(self, state, dict_, value, initiator, key=None):
+        cdef InstanceState of = <InstanceState?>state
         if self.listened:
             token = self.append_token if initiator is None else initiator
-            for fn in self.dispatch.append:
-                value = fn(state, value, token, key=key)
+            value = tell_of_arrival(self.on_append, of, value, token, key)
         if self.send_modified:
-            state.modified_event(dict_, self.key, NO_VALUE, self.copy)
+            self.will_change(of, <dict?>dict_)
         if self.trackparent and value is not None:
-            self.sethasparent(self.state_of(value), state, True)
+            self.sethasparent(related_state(self, value), of, True)
         return value
 
-    def fire_append_wo_mutation_event(self, state, dict_, value, initiator, key=None):
+    cpdef fire_append_wo_mutation_event(self, state, dict_, value, initiator, key=None):
         token = self.append_token if initiator is None else initiator
-        for fn in self.dispatch.append_wo_mutation:
-            value = fn(state, value, token, key=key)
-        return value
+        return tell_of_arrival(self.on_append_again, <InstanceState?>state, value, token, key)
 
-    def fire_pre_remove_event(self, state, dict_, initiator, key=None):
+    cpdef fire_pre_remove_event(self, state, dict_, initiator, key=None):
         """A removal begins whose value is not known yet: keep the old collection first."""
         if self.send_modified:
-            state.modified_event(dict_, self.key, NO_VALUE, self.copy)
+            self.will_change(<InstanceState?>state, <dict?>dict_)
 
-    def fire_remove_event(self, state, dict_, value, initiator, key=None):
+    cpdef fire_remove_event(self, state, dict_, value, initiator, key=None):
+        cdef InstanceState of = <InstanceState?>state
         if self.trackparent and value is not None:
-            self.sethasparent(self.state_of(value), state, False)
+            self.sethasparent(related_state(self, value), of, False)
         if self.listened:
             token = self.remove_token if initiator is None else initiator
-            for fn in self.dispatch.remove:
-                fn(state, value, token, key=key)
+            tell_of_leaving(self.on_remove, of, value, token, key)
         if self.send_modified:
+            self.will_change(of, <dict?>dict_)
+
+    cdef int will_change(self, InstanceState state, dict dict_) except -1:
+        """Keep a copy of the collection as it was, at its first change since the last flush or load."""
+        cdef dict committed = state.committed
+        if committed is None or not PyDict_Contains(committed, self.key):
             state.modified_event(dict_, self.key, NO_VALUE, self.copy)
+        elif not state.modified or (state.strong is None and state.home is not None):
+            state.mark_modified(self.key)
+        return 0
 
     def state_of(self, value):
         return related_state(self, value)
 
     # -- changes -----------------------------------------------------------------------------
 
-    def append(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+    cpdef append(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
         adapter = self.get_collection(state, dict_, None, passive)
         if adapter is PASSIVE_NO_RESULT or adapter is NO_VALUE:
             value = self.fire_append_event(state, dict_, value, initiator)
@@ -149,7 +159,7 @@ cdef class CollectionAttribute(AttributeImpl):
         else:
             adapter.append_with_event(value, initiator)
 
-    def remove(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+    cpdef remove(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
         adapter = self.get_collection(state, dict_, None, passive)
         if adapter is PASSIVE_NO_RESULT or adapter is NO_VALUE:
             self.fire_remove_event(state, dict_, value, initiator)
@@ -157,7 +167,7 @@ cdef class CollectionAttribute(AttributeImpl):
         else:
             adapter.remove_with_event(value, initiator)
 
-    def pop(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+    cpdef pop(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
         try:
             self.remove(state, dict_, value, initiator, passive)
         except (ValueError, KeyError, IndexError):
@@ -176,9 +186,9 @@ cdef class CollectionAttribute(AttributeImpl):
         adapter, collection = self.new_collection(state, self.factory())
         items = adapter.incoming(value, adapt_value)
         token = self.bulk_replace_token
-        if self.dispatch.bulk_replace:
+        if self.on_bulk_replace:
             items = list(items) if adapter.keys_of(value) is None else items
-            for fn in self.dispatch.bulk_replace:
+            for fn in self.on_bulk_replace.now():
                 fn(state, items, token, keys=adapter.keys_of(value))
         old = self.get(state, dict_, PASSIVE_ONLY_PERSISTENT)
         if old is PASSIVE_NO_RESULT:
@@ -271,7 +281,7 @@ cdef class CollectionAttribute(AttributeImpl):
             [item for item in original if id(item) not in after],
         )
 
-    def get_all_pending(self, state, dict_, passive=0):
+    cpdef get_all_pending(self, state, dict_, passive=0):
         key = self.key
         if key not in dict_:
             return []

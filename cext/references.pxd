@@ -4,4 +4,5 @@ from session._cy.attributes cimport AttributeImpl
 
 
 cdef class ObjectAttribute(AttributeImpl):
+    cpdef set(self, state, dict_, value, initiator=*, passive=*, check_old=*, pop=*)
     cpdef fire_replace_event(self, state, dict_, value, previous, initiator)

@@ -1,9 +1,13 @@
 # cython: optimize.use_switch=False, nonecheck=True
 """Attributes that refer to one object, compiled; ``session/_py/references.py`` explains them."""
 
-from session._cy.attributes cimport AttributeImpl
+from cpython.dict cimport PyDict_SetItem
 
-from session._cy.attributes import UNTOUCHED, is_object, related_state
+from session._cy.attributes cimport AttributeImpl, is_object, related_state
+from session._cy.listening cimport tell_of_change
+from session._cy.state cimport InstanceState
+
+from session._cy.attributes import UNTOUCHED
 from session.constants import (
     ATTR_EMPTY as _ATTR_EMPTY,
     ATTR_WAS_SET as _ATTR_WAS_SET,
@@ -43,7 +47,7 @@ cdef class ObjectAttribute(AttributeImpl):
 
     uses_objects = True
 
-    def set(self, state, dict_, value, initiator=None, passive=PASSIVE_OFF, check_old=None, pop=False):
+    cpdef set(self, state, dict_, value, initiator=None, passive=PASSIVE_OFF, check_old=None, pop=False):
         old = self.get(state, dict_, _READ_OLD_OBJECT if self.active_history else _PEEK_OLD_OBJECT)
         if check_old is not None and old is not PASSIVE_NO_RESULT and check_old is not old:
             if pop:
@@ -52,31 +56,31 @@ cdef class ObjectAttribute(AttributeImpl):
                 f"Object {check_old!r} is not the value of {self.class_.__name__}.{self.key} "
                 f"on {state!r}."
             )
-        dict_[self.key] = self.fire_replace_event(state, dict_, value, old, initiator)
+        PyDict_SetItem(dict_, self.key, self.fire_replace_event(state, dict_, value, old, initiator))
 
     cpdef fire_replace_event(self, state, dict_, value, previous, initiator):
         if self.trackparent and previous is not value and is_object(previous):
             self.sethasparent(previous.__dict__[INSTANCE_STATE], state, False)
+        cdef InstanceState of = <InstanceState?>state
         if self.listened:
             token = self.replace_token if initiator is None else initiator
-            for fn in self.dispatch.set:
-                value = fn(state, value, previous, token)
+            value = tell_of_change(self.on_set, of, value, previous, token)
         if self.send_modified:
-            state.modified_event(dict_, self.key, previous)
+            of.modified_event(dict_, self.key, previous)
         if self.trackparent and value is not None:
-            self.sethasparent(self.state_of(value), state, True)
+            self.sethasparent(related_state(self, value), of, True)
         return value
 
     def state_of(self, value):
         return related_state(self, value)
 
-    def append(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+    cpdef append(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
         self.set(state, dict_, value, initiator, passive)
 
     def remove(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
         self.set(state, dict_, None, initiator, passive, check_old=value)
 
-    def pop(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
+    cpdef pop(self, state, dict_, value, initiator, passive=PASSIVE_OFF):
         self.set(state, dict_, None, initiator, passive, check_old=value, pop=True)
 
     def delete(self, state, dict_):
@@ -87,7 +91,7 @@ cdef class ObjectAttribute(AttributeImpl):
             old = self.get(state, dict_, _PEEK_OLD_OBJECT)
         if self.trackparent and is_object(old):
             self.sethasparent(old.__dict__[INSTANCE_STATE], state, False)
-        for fn in self.dispatch.remove:
+        for fn in self.on_remove.now():
             fn(state, old, self.remove_token)
         if self.send_modified:
             state.modified_event(dict_, key, old)
@@ -133,7 +137,7 @@ cdef class ObjectAttribute(AttributeImpl):
         state.committed[self.key] = value
         return value
 
-    def get_all_pending(self, state, dict_, passive=0):
+    cpdef get_all_pending(self, state, dict_, passive=0):
         key = self.key
         if key in dict_:
             current = dict_[key]

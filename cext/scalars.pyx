@@ -5,6 +5,7 @@ from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetIt
 from cpython.object cimport PyObject
 
 from session._cy.attributes cimport AttributeImpl
+from session._cy.listening cimport tell_of_change
 from session._cy.state cimport InstanceState
 
 from session._cy.attributes import UNTOUCHED
@@ -69,9 +70,7 @@ cdef class ScalarAttribute(AttributeImpl):
 
     def fire_replace_event(self, state, dict_, value, previous, initiator):
         token = self.replace_token if initiator is None else initiator
-        for fn in self.dispatch.set:
-            value = fn(state, value, previous, token)
-        return value
+        return tell_of_change(self.on_set, state, value, previous, token)
 
     def delete(self, state, dict_):
         key = self.key
@@ -79,9 +78,8 @@ cdef class ScalarAttribute(AttributeImpl):
             old = self.get(state, dict_, PASSIVE_RETURN_NO_VALUE)
         else:
             old = dict_.get(key, NO_VALUE)
-        if self.dispatch.remove:
-            for fn in self.dispatch.remove:
-                fn(state, old, self.remove_token)
+        for fn in self.on_remove.now():
+            fn(state, old, self.remove_token)
         if self.send_modified:
             state.modified_event(dict_, key, old)
         present = dict_.pop(key, NO_VALUE)

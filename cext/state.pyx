@@ -102,14 +102,17 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def object(self):
+        """The object, or ``None`` once it has been collected."""
         return live_object(self)
 
     @property
     def class_(self):
+        """The mapped class of the object."""
         return self.manager.class_
 
     @property
     def mapper(self):
+        """The mapper of the object's class."""
         return self.manager.mapper
 
     @property
@@ -126,6 +129,7 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def session_id(self):
+        """The number of the Session that the object is attached to, or ``None``."""
         home = self.home
         return None if home is None else home.session_id
 
@@ -158,6 +162,7 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def identity_key(self):
+        """The identity key, by its other name."""
         return self.key
 
     @property
@@ -170,20 +175,24 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def has_identity(self):
+        """True if the object has an identity key: it has, or had, a row."""
         return self.ident is not None
 
     # -- life cycle --------------------------------------------------------------------------
 
     @property
     def transient(self):
+        """True for an object that has no row and is in no Session."""
         return self.ident is None and self.session is None
 
     @property
     def pending(self):
+        """True for an object that the next flush of its Session inserts."""
         return self.ident is None and self.session is not None
 
     @property
     def deleted(self):
+        """True for an object whose row a flush has deleted in a transaction that is not over."""
         return self.ident is not None and self._deleted and self.session is not None
 
     @property
@@ -193,10 +202,12 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def persistent(self):
+        """True for an object that has a row and is in a Session."""
         return self.ident is not None and not self._deleted and self.session is not None
 
     @property
     def detached(self):
+        """True for an object that has a row and is in no Session."""
         return self.ident is not None and self.session is None
 
     # -- extras ------------------------------------------------------------------------------
@@ -218,6 +229,7 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def info(self):
+        """Notes of the user on the object; a dictionary made at first use."""
         return self.extra("info", dict)
 
     @property
@@ -264,6 +276,7 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def unloaded_expirable(self):
+        """The same as :attr:`unloaded`."""
         return self.unloaded
 
     @property
@@ -272,12 +285,15 @@ cdef class InstanceState(ReferenceType):
         return set(self.manager).difference(self.committed or ())
 
     def unmodified_intersection(self, keys):
+        """Give those of some keys whose attributes have no pending change."""
         return set(keys).intersection(self.manager).difference(self.committed or ())
 
     def get_history(self, key, passive):
+        """Give what changed in an attribute since the last flush, loading as far as ``passive`` allows."""
         return self.manager[key].impl.get_history(self, self.dict, passive)
 
     def get_impl(self, key):
+        """Give the implementation of an attribute."""
         return self.manager[key].impl
 
     # -- changes -----------------------------------------------------------------------------

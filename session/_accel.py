@@ -34,11 +34,15 @@ HOT_MODULES = (
     "topological",
     "state",
     "identity",
+    "listening",
     "attributes",
     "scalars",
     "references",
     "collected",
     "descriptors",
+    "adapters",
+    "mutators",
+    "followers",
     "construct",
     "loading",
     "gather",
@@ -109,17 +113,21 @@ def _load(package: str) -> dict[str, ModuleType]:
 _implementation, _why, _modules = _select()
 
 if TYPE_CHECKING:
+    from session._py import adapters as adapters
     from session._py import attributes as attributes
     from session._py import cascading as cascading
     from session._py import collected as collected
     from session._py import comparisons as comparisons
     from session._py import construct as construct
     from session._py import descriptors as descriptors
+    from session._py import followers as followers
     from session._py import gather as gather
     from session._py import identity as identity
     from session._py import linking as linking
+    from session._py import listening as listening
     from session._py import loading as loading
     from session._py import merging as merging
+    from session._py import mutators as mutators
     from session._py import references as references
     from session._py import runs as runs
     from session._py import scalars as scalars

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from operator import eq
 from typing import Any
 
+from session._py.listening import Listeners
+from session._py.state import InstanceState
 from session.constants import (
     ATTR_EMPTY,
     ATTR_WAS_SET,
@@ -108,6 +110,14 @@ class AttributeImpl:
         "loader",
         "manager",
         "modified_token",
+        "on_append",
+        "on_append_again",
+        "on_bulk_replace",
+        "on_dispose_collection",
+        "on_init_collection",
+        "on_init_scalar",
+        "on_remove",
+        "on_set",
         "parent_token",
         "remove_token",
         "replace_token",
@@ -158,9 +168,16 @@ class AttributeImpl:
     def note_listeners(self) -> None:
         """Look again whether anybody listens to this attribute's changes."""
         dispatch = self.dispatch
+        self.on_set = Listeners(dispatch.set)
+        self.on_append = Listeners(dispatch.append)
+        self.on_append_again = Listeners(dispatch.append_wo_mutation)
+        self.on_remove = Listeners(dispatch.remove)
+        self.on_bulk_replace = Listeners(dispatch.bulk_replace)
+        self.on_init_scalar = Listeners(dispatch.init_scalar)
+        self.on_init_collection = Listeners(dispatch.init_collection)
+        self.on_dispose_collection = Listeners(dispatch.dispose_collection)
         self.listened = bool(
-            dispatch.set or dispatch.remove or dispatch.append or dispatch.append_wo_mutation
-            or dispatch.bulk_replace
+            self.on_set or self.on_remove or self.on_append or self.on_append_again or self.on_bulk_replace
         )
 
     # -- reading -----------------------------------------------------------------------------
@@ -214,11 +231,10 @@ class AttributeImpl:
     def empty_value(self, state: Any, dict_: dict[str, Any]) -> Any:
         """Give the value of an attribute that has none; it is not stored."""
         value = None
-        if self.dispatch.init_scalar:
-            for fn in self.dispatch.init_scalar:
-                given = fn(state, value, dict_)
-                if given is not ATTR_EMPTY:
-                    value = given
+        for fn in self.on_init_scalar.now():
+            given = fn(state, value, dict_)
+            if given is not ATTR_EMPTY:
+                value = given
         return value
 
     initialize = empty_value
@@ -252,6 +268,18 @@ class AttributeImpl:
     ) -> list[tuple[Any, Any]]:
         """Give (state, object) of every object that is or was referred to since the last flush."""
         return []
+
+    def append(
+        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
+    ) -> None:
+        """Add an object to what the attribute refers to."""
+        raise NotImplementedError
+
+    def pop(
+        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
+    ) -> None:
+        """Take an object out of what the attribute refers to, if it is there."""
+        raise NotImplementedError
 
     # -- parents -----------------------------------------------------------------------------
 
@@ -293,13 +321,16 @@ class AttributeImpl:
 def related_state(attribute: Any, value: Any) -> Any:
     """Give the state of an object that is to be a value of an attribute."""
     try:
-        return value.__dict__[INSTANCE_STATE]
+        state = value.__dict__[INSTANCE_STATE]
     except (AttributeError, KeyError):
+        state = None
+    if not isinstance(state, InstanceState):
         raise UnmappedInstanceError(
             value,
             f"{type(value).__name__!r} object can't be a value of "
             f"{attribute.class_.__name__}.{attribute.key}: it is not a mapped instance.",
-        ) from None
+        )
+    return state
 
 
 def is_object(value: Any) -> bool:

@@ -102,14 +102,13 @@ class CollectionAttribute(AttributeImpl):
         if collection is None:
             collection = self.factory()
         adapter = self.adapt(self, state, collection)
-        if self.dispatch.init_collection:
-            for fn in self.dispatch.init_collection:
-                fn(state, collection, adapter)
+        for fn in self.on_init_collection.now():
+            fn(state, collection, adapter)
         return adapter, collection
 
     def dispose_collection(self, state: Any, collection: Any) -> None:
         adapter = collection._sa_adapter
-        for fn in self.dispatch.dispose_collection:
+        for fn in self.on_dispose_collection.now():
             fn(state, collection, adapter)
         collection._sa_adapter = None
 
@@ -123,7 +122,7 @@ class CollectionAttribute(AttributeImpl):
     ) -> Any:
         if self.listened:
             token = self.append_token if initiator is None else initiator
-            for fn in self.dispatch.append:
+            for fn in self.on_append.now():
                 value = fn(state, value, token, key=key)
         if self.send_modified:
             state.modified_event(dict_, self.key, NO_VALUE, self.copy)
@@ -135,7 +134,7 @@ class CollectionAttribute(AttributeImpl):
         self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, key: Any = None
     ) -> Any:
         token = self.append_token if initiator is None else initiator
-        for fn in self.dispatch.append_wo_mutation:
+        for fn in self.on_append_again.now():
             value = fn(state, value, token, key=key)
         return value
 
@@ -153,7 +152,7 @@ class CollectionAttribute(AttributeImpl):
             self.sethasparent(self.state_of(value), state, False)
         if self.listened:
             token = self.remove_token if initiator is None else initiator
-            for fn in self.dispatch.remove:
+            for fn in self.on_remove.now():
                 fn(state, value, token, key=key)
         if self.send_modified:
             state.modified_event(dict_, self.key, NO_VALUE, self.copy)
@@ -214,9 +213,9 @@ class CollectionAttribute(AttributeImpl):
         adapter, collection = self.new_collection(state, self.factory())
         items = adapter.incoming(value, adapt_value)
         token = self.bulk_replace_token
-        if self.dispatch.bulk_replace:
+        if self.on_bulk_replace:
             items = list(items) if adapter.keys_of(value) is None else items
-            for fn in self.dispatch.bulk_replace:
+            for fn in self.on_bulk_replace.now():
                 fn(state, items, token, keys=adapter.keys_of(value))
         old = self.get(state, dict_, PASSIVE_ONLY_PERSISTENT)
         if old is PASSIVE_NO_RESULT:

@@ -66,7 +66,7 @@ class ObjectAttribute(AttributeImpl):
             self.sethasparent(previous.__dict__[INSTANCE_STATE], state, False)
         if self.listened:
             token = self.replace_token if initiator is None else initiator
-            for fn in self.dispatch.set:
+            for fn in self.on_set.now():
                 value = fn(state, value, previous, token)
         if self.send_modified:
             state.modified_event(dict_, self.key, previous)
@@ -100,7 +100,7 @@ class ObjectAttribute(AttributeImpl):
             old = self.get(state, dict_, _PEEK_OLD_OBJECT)
         if self.trackparent and is_object(old):
             self.sethasparent(old.__dict__[INSTANCE_STATE], state, False)
-        for fn in self.dispatch.remove:
+        for fn in self.on_remove.now():
             fn(state, old, self.remove_token)
         if self.send_modified:
             state.modified_event(dict_, key, old)

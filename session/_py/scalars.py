@@ -48,7 +48,7 @@ class ScalarAttribute(AttributeImpl):
         self, state: Any, dict_: dict[str, Any], value: Any, previous: Any, initiator: Any
     ) -> Any:
         token = self.replace_token if initiator is None else initiator
-        for fn in self.dispatch.set:
+        for fn in self.on_set.now():
             value = fn(state, value, previous, token)
         return value
 
@@ -58,9 +58,8 @@ class ScalarAttribute(AttributeImpl):
             old = self.get(state, dict_, PASSIVE_RETURN_NO_VALUE)
         else:
             old = dict_.get(key, NO_VALUE)
-        if self.dispatch.remove:
-            for fn in self.dispatch.remove:
-                fn(state, old, self.remove_token)
+        for fn in self.on_remove.now():
+            fn(state, old, self.remove_token)
         if self.send_modified:
             state.modified_event(dict_, key, old)
         present = dict_.pop(key, NO_VALUE)

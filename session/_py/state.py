@@ -130,14 +130,17 @@ class InstanceState(ref[Any]):
 
     @property
     def object(self) -> Any:
+        """The object, or ``None`` once it has been collected."""
         return self()
 
     @property
     def class_(self) -> type[Any]:
+        """The mapped class of the object."""
         return self.manager.class_  # type: ignore[no-any-return]
 
     @property
     def mapper(self) -> Any:
+        """The mapper of the object's class."""
         return self.manager.mapper
 
     @property
@@ -154,6 +157,7 @@ class InstanceState(ref[Any]):
 
     @property
     def session_id(self) -> int | None:
+        """The number of the Session that the object is attached to, or ``None``."""
         home = self.home
         return None if home is None else home.session_id
 
@@ -186,6 +190,7 @@ class InstanceState(ref[Any]):
 
     @property
     def identity_key(self) -> tuple[Any, ...] | None:
+        """The identity key, by its other name."""
         return self.key
 
     @property
@@ -198,20 +203,24 @@ class InstanceState(ref[Any]):
 
     @property
     def has_identity(self) -> bool:
+        """True if the object has an identity key: it has, or had, a row."""
         return self.ident is not None
 
     # -- life cycle --------------------------------------------------------------------------
 
     @property
     def transient(self) -> bool:
+        """True for an object that has no row and is in no Session."""
         return self.ident is None and self.session is None
 
     @property
     def pending(self) -> bool:
+        """True for an object that the next flush of its Session inserts."""
         return self.ident is None and self.session is not None
 
     @property
     def deleted(self) -> bool:
+        """True for an object whose row a flush has deleted in a transaction that is not over."""
         return self.ident is not None and self._deleted and self.session is not None
 
     @property
@@ -221,10 +230,12 @@ class InstanceState(ref[Any]):
 
     @property
     def persistent(self) -> bool:
+        """True for an object that has a row and is in a Session."""
         return self.ident is not None and not self._deleted and self.session is not None
 
     @property
     def detached(self) -> bool:
+        """True for an object that has a row and is in no Session."""
         return self.ident is not None and self.session is None
 
     # -- extras ------------------------------------------------------------------------------
@@ -247,6 +258,7 @@ class InstanceState(ref[Any]):
 
     @property
     def info(self) -> AnyValues:
+        """Notes of the user on the object; a dictionary made at first use."""
         return self.extra("info", dict)  # type: ignore[no-any-return]
 
     @property
@@ -294,6 +306,7 @@ class InstanceState(ref[Any]):
 
     @property
     def unloaded_expirable(self) -> set[str]:
+        """The same as :attr:`unloaded`."""
         return self.unloaded
 
     @property
@@ -302,12 +315,15 @@ class InstanceState(ref[Any]):
         return set(self.manager).difference(self.committed or ())
 
     def unmodified_intersection(self, keys: Iterable[str]) -> set[str]:
+        """Give those of some keys whose attributes have no pending change."""
         return set(keys).intersection(self.manager).difference(self.committed or ())
 
     def get_history(self, key: str, passive: int) -> Any:
+        """Give what changed in an attribute since the last flush, loading as far as ``passive`` allows."""
         return self.manager[key].impl.get_history(self, self.dict, passive)
 
     def get_impl(self, key: str) -> Any:
+        """Give the implementation of an attribute."""
         return self.manager[key].impl
 
     # -- changes -----------------------------------------------------------------------------

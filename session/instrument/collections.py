@@ -8,16 +8,15 @@ the attribute.  What a class's appender, remover and iterator are is told by the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.util import warn
 
-from session.constants import NO_VALUE
-from session.instrument.mutators import DICT, LIST, SET, roles_of_builtin, wrap_builtin
+from session._accel import adapters
+from session.instrument.mutators import LIST, roles_of_builtin, wrap_builtin
 
 __all__ = [
     "CollectionAdapter",
@@ -49,6 +48,10 @@ _INSTRUMENTED: dict[Any, type[Any]] = {
     set: InstrumentedSet,
     dict: InstrumentedDict,
 }
+
+
+#: How many objects go into a collection at once without a report, where no code of a user's has a part in it.
+_FILLS: dict[type[Any], Callable[[Any, Any], None]] = {InstrumentedList: list.extend, InstrumentedSet: set.update}
 
 
 class collection:
@@ -203,6 +206,7 @@ def _prepare(cls: type[Any], what: str) -> None:
             setattr(cls, roles[role], _reporting(fn, (operation, 1), None))
     cls._session_kind = kind
     cls._session_roles = roles
+    cls._session_fill = _FILLS.get(cls)
     if not hasattr(cls, "_sa_adapter"):
         cls._sa_adapter = None
     _prepared[cls] = None
@@ -248,226 +252,15 @@ def _reporting(
 # -- a collection in use ---------------------------------------------------------------------
 
 
-class CollectionAdapter:
-    """Ties one collection to the object that owns it.
+class CollectionAdapter(adapters.CollectionAdapter):
+    """Ties one collection to the object that owns it; here with what pickling needs.
 
     :param impl: the attribute's implementation.
     :param owner_state: state of the owning object.
     :param data: the collection; held weakly, since it holds the adapter.
     """
 
-    __slots__ = ("__weakref__", "_data", "empty", "impl", "invalidated", "owner_state")
-
-    def __init__(self, impl: Any, owner_state: Any, data: Any) -> None:
-        self.impl = impl
-        self.owner_state = owner_state
-        self._data: Callable[[], Any] = ref(data)
-        self.invalidated = False
-        self.empty = False
-
-    @property
-    def data(self) -> Any:
-        """The collection itself."""
-        return self._data()
-
-    @property
-    def attr(self) -> Any:
-        return self.impl
-
-    @property
-    def _key(self) -> str:
-        return self.impl.key  # type: ignore[no-any-return]
-
-    @property
-    def owner(self) -> Any:
-        return self.owner_state()
-
-    def _role(self, name: str) -> Any:
-        data = self._data()
-        return getattr(data, type(data)._session_roles[name])
-
-    # -- the collection's content ------------------------------------------------------------
-
-    def __iter__(self) -> Iterator[Any]:
-        data = self._data()
-        if type(data)._session_kind is LIST and isinstance(data, list):
-            return list.__iter__(data)
-        return iter(self._role("iterator")())
-
-    def __len__(self) -> int:
-        data = self._data()
-        return len(data) if isinstance(data, (list, set, dict)) else sum(1 for _ in self)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def append_with_event(self, item: Any, initiator: Any = None) -> None:
-        self._role("appender")(item, _sa_initiator=initiator)
-
-    def append_without_event(self, item: Any) -> None:
-        self._role("appender")(item, _sa_initiator=False)
-
-    def append_multiple_without_event(self, items: Iterable[Any]) -> None:
-        data = self._data()
-        cls = type(data)
-        if cls is InstrumentedList:
-            list.extend(data, items)
-            return
-        if cls is InstrumentedSet:
-            set.update(data, items)
-            return
-        append = self._role("appender")
-        for item in items:
-            append(item, _sa_initiator=False)
-
-    def remove_with_event(self, item: Any, initiator: Any = None) -> None:
-        self._role("remover")(item, _sa_initiator=initiator)
-
-    def remove_without_event(self, item: Any) -> None:
-        self._role("remover")(item, _sa_initiator=False)
-
-    def clear_with_event(self, initiator: Any = None) -> None:
-        remove = self._role("remover")
-        for item in list(self):
-            remove(item, _sa_initiator=initiator)
-
-    def clear_without_event(self) -> None:
-        remove = self._role("remover")
-        for item in list(self):
-            remove(item, _sa_initiator=False)
-
-    # -- replacing all of it -----------------------------------------------------------------
-
-    def incoming(self, value: Any, adapt: bool = True) -> Any:
-        """Check a value assigned to the attribute and give the objects in it.
-
-        :raises TypeError: the value is not of the collection's kind.
-        """
-        data = self._data()
-        cls = type(data)
-        if not adapt:
-            return list(value)
-        if "converter" in cls._session_roles:
-            return list(getattr(data, cls._session_roles["converter"])(value))
-        kind = cls._session_kind
-        if kind is DICT:
-            if not isinstance(value, Mapping):
-                raise self._wrong_kind(value, "dictionary")
-            return list(value.values())
-        if kind is LIST:
-            if not isinstance(value, (list, tuple)) and not _is_kind(value, LIST):
-                raise self._wrong_kind(value, "list")
-            return list(value)
-        if kind is SET:
-            if not isinstance(value, (set, frozenset)) and not _is_kind(value, SET):
-                raise self._wrong_kind(value, "set")
-            return list(value)
-        try:
-            return list(collection_iterator(value))
-        except TypeError:
-            raise self._wrong_kind(value, cls.__name__) from None
-
-    def _wrong_kind(self, value: Any, kind: str) -> TypeError:
-        impl = self.impl
-        return TypeError(
-            f"Incompatible collection type: {type(value).__name__} can't be assigned to "
-            f"{impl.class_.__name__}.{impl.key}, which is a {kind} collection."
-        )
-
-    def keys_of(self, value: Any) -> list[Any] | None:
-        """Give the keys that go with the objects of an assigned dictionary; ``None`` for others."""
-        if type(self._data())._session_kind is DICT and isinstance(value, Mapping):
-            return list(value.keys())
-        return None
-
-    def replace_from(
-        self, items: list[Any], old: CollectionAdapter, token: Any, keys: list[Any] | None
-    ) -> None:
-        """Fill this new collection in place of an old one: events for what came and what left."""
-        before = {id(item): item for item in old}
-        staying = {id(item) for item in items if id(item) in before}
-        append = self._role("appender")
-        if keys is not None and self._keyed_by_hand():
-            data = self._data()
-            for key, item in zip(keys, items):
-                silent = id(item) in staying
-                data.__setitem__(key, item, _sa_initiator=False if silent else token)
-        else:
-            for item in items:
-                append(item, _sa_initiator=False if id(item) in staying else token)
-        for item_id, item in before.items():
-            if item_id in staying:
-                old.fire_append_wo_mutation_event(item, token)
-            else:
-                old.fire_remove_event(item, token)
-
-    def _keyed_by_hand(self) -> bool:
-        return not hasattr(self._data(), "keyfunc")
-
-    # -- events ------------------------------------------------------------------------------
-
-    def _own(self) -> None:
-        """At the first change, an empty collection given out by a read becomes the object's own."""
-        if self.empty:
-            state, key = self.owner_state, self.impl.key
-            data = self._data()
-            self.empty = False
-            dict_ = state.dict
-            if key not in dict_:
-                dict_[key] = data
-            empty = state.peek("empty")
-            if empty:
-                empty.pop(key, None)
-
-    def fire_append_event(self, item: Any, initiator: Any = None, key: Any = None) -> Any:
-        if initiator is False:
-            return item
-        if self.invalidated:
-            warn_stale_collection(self)
-        state = self.owner_state
-        dict_ = state.dict
-        if self.empty:
-            self._own_after_event(dict_)
-        return self.impl.fire_append_event(state, dict_, item, initiator, key)
-
-    def fire_append_wo_mutation_event(
-        self, item: Any, initiator: Any = None, key: Any = None
-    ) -> Any:
-        if initiator is False:
-            return item
-        if self.invalidated:
-            warn_stale_collection(self)
-        state = self.owner_state
-        dict_ = state.dict
-        if self.empty:
-            self._own_after_event(dict_)
-        return self.impl.fire_append_wo_mutation_event(state, dict_, item, initiator, key)
-
-    def fire_remove_event(self, item: Any, initiator: Any = None, key: Any = None) -> None:
-        if initiator is False:
-            return
-        if self.invalidated:
-            warn_stale_collection(self)
-        state = self.owner_state
-        dict_ = state.dict
-        if self.empty:
-            self._own_after_event(dict_)
-        self.impl.fire_remove_event(state, dict_, item, initiator, key)
-
-    def fire_pre_remove_event(self, initiator: Any = None, key: Any = None) -> None:
-        if initiator is False:
-            return
-        if self.invalidated:
-            warn_stale_collection(self)
-        state = self.owner_state
-        self.impl.fire_pre_remove_event(state, state.dict, initiator, key)
-
-    def _own_after_event(self, dict_: dict[str, Any]) -> None:
-        key = self.impl.key
-        state = self.owner_state
-        if self.impl.send_modified:
-            state.modified_event(dict_, key, NO_VALUE, self.impl.copy)
-        self._own()
+    __slots__ = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -496,24 +289,3 @@ def adapt_collection(impl: Any, state: Any, data: Any) -> CollectionAdapter:
     if linker is not None:
         getattr(data, linker)(adapter)
     return adapter
-
-
-def collection_iterator(value: Any) -> Iterable[Any]:
-    """Give the objects of a collection of any prepared class."""
-    roles = getattr(type(value), "_session_roles", None)
-    items: Iterable[Any] = iter(value) if roles is None else getattr(value, roles["iterator"])()
-    return items
-
-
-def _is_kind(value: Any, kind: Any) -> bool:
-    return getattr(type(value), "_session_kind", None) is kind or getattr(
-        type(value), "__emulates__", None
-    ) is kind
-
-
-def warn_stale_collection(adapter: CollectionAdapter) -> None:
-    """Warn that a collection changes whose object has loaded, or will load, another one."""
-    warn(
-        f"This collection of {adapter.impl.class_.__name__}.{adapter.impl.key} has been invalidated: "
-        "its object was expired or refreshed; changes to it are lost."
-    )

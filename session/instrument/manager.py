@@ -79,10 +79,12 @@ class ClassManager(dict[str, Any]):
 
     @property
     def manager(self) -> ClassManager:
+        """The manager itself, as every inspected part of a class has one."""
         return self
 
     @property
     def is_mapped(self) -> bool:
+        """True once a mapper has taken the class."""
         return self.mapper is not None
 
     # -- attributes --------------------------------------------------------------------------
@@ -120,6 +122,7 @@ class ClassManager(dict[str, Any]):
 
     @property
     def attributes(self) -> Iterable[Any]:
+        """The class-bound attributes, one after the other."""
         return iter(self.values())
 
     def subclass_managers(self) -> list[ClassManager]:
@@ -131,9 +134,11 @@ class ClassManager(dict[str, Any]):
         ]
 
     def get_impl(self, key: str) -> Any:
+        """Give the implementation of an attribute."""
         return self[key].impl
 
     def has_parent(self, state: Any, key: str, optimistic: bool = False) -> bool:
+        """True if the object of a state belongs to a parent by an attribute; ``optimistic`` where it is not known."""
         return self[key].impl.hasparent(state, optimistic)  # type: ignore[no-any-return]
 
     # -- instances ---------------------------------------------------------------------------
@@ -155,12 +160,15 @@ class ClassManager(dict[str, Any]):
             return made
 
     def has_state(self, obj: Any) -> bool:
+        """True if an object has a state."""
         return INSTANCE_STATE in obj.__dict__
 
     def state_of(self, obj: Any) -> Any:
+        """Give the state of an object."""
         return obj.__dict__[INSTANCE_STATE]
 
     def dict_of(self, obj: Any) -> dict[str, Any]:
+        """Give the dictionary of an object."""
         return obj.__dict__  # type: ignore[no-any-return]
 
     def _cannot_load(self, state: Any, keys: Any, passive: int) -> Any:

@@ -84,6 +84,7 @@ def register_attribute(
             attribute.dispatch._update(inherited.dispatch)
             if inherited.__dict__.get("_active_history"):
                 attribute._request_active_history()
+            attribute._note_listeners()
     return attribute
 
 

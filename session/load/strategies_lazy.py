@@ -177,6 +177,9 @@ class LazyLoader:
 
     __slots__ = ("_prepared", "prop")
 
+    passes_transients = True
+    """It has nothing for an object without identity and Session, and need not be asked."""
+
     def __init__(self, prop: Any) -> None:
         self.prop = prop
         self._prepared: dict[Any, PreparedSelect] = {}

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.util import warn
 
+from session._accel import followers
 from session.constants import NO_RAISE, NO_VALUE, PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
 from session.instrument.base import instance_state, state_label
 
@@ -195,17 +196,8 @@ def track_cascades(attribute: Any, prop: Any) -> None:
     :param prop: the relationship.
     """
     key = prop.key
-    saves, keeps_no_orphans = prop.cascade.save_update, prop.cascade.delete_orphan
 
-    def into_session(state: Any, item: Any, initiator: Any) -> None:
-        if initiator.key != key:
-            return
-        item_state = instance_state(item)
-        session = state.session
-        if not session._contains_state(item_state):
-            session._save_or_update_state(item_state)
-
-    def out_of_session(session: Any, item: Any, outside: bool) -> None:
+    def part(session: Any, item: Any, outside: bool) -> None:
         item_state = instance_state(item)
         pending = session is not None and item_state in session._new
         if not (pending or outside) or not orphaned(prop.mapper, item_state):
@@ -215,50 +207,13 @@ def track_cascades(attribute: Any, prop: Any) -> None:
         else:
             item_state.extra("orphaned", dict)[key] = True
 
-    def on_append(state: Any, item: Any, initiator: Any, **_: Any) -> Any:
-        if item is None:
-            return item
-        home = state.home
-        session = None if home is None else home.session()
-        if session is not None:
-            if session._warn_on_events:
-                session._flush_warning("collection append")
-            if saves:
-                into_session(state, item, initiator)
-        return item
-
-    def on_remove(state: Any, item: Any, initiator: Any, **_: Any) -> None:
-        if not _is_object(item):
-            return
-        session = state.session
-        if session is not None and session._warn_on_events:
-            session._flush_warning("collection remove" if prop.uselist else "related attribute delete")
-        if keeps_no_orphans:
-            out_of_session(session, item, outside=True)
-
-    def on_set(state: Any, value: Any, previous: Any, initiator: Any, **_: Any) -> Any:
-        if previous is value:
-            return value
-        home = state.home
-        session = None if home is None else home.session()
-        if session is None:
-            return value
-        if session._warn_on_events:
-            session._flush_warning("related attribute set")
-        if value is not None and saves:
-            into_session(state, value, initiator)
-        if keeps_no_orphans and _is_object(previous):
-            out_of_session(session, previous, outside=False)
-        return value
-
+    on_append, on_set, on_remove = followers.cascade_followers(
+        key, bool(prop.uselist), prop.cascade.save_update, prop.cascade.delete_orphan, instance_state, part
+    )
     event.listen(attribute, "append", on_append, raw=True, retval=True, include_key=True)
     event.listen(attribute, "append_wo_mutation", on_append, raw=True, retval=True, include_key=True)
     event.listen(attribute, "remove", on_remove, raw=True, retval=True, include_key=True)
     event.listen(attribute, "set", on_set, raw=True, retval=True)
-
-
-def _is_object(value: Any) -> bool:
-    return value is not None and value is not NO_VALUE and value is not PASSIVE_NO_RESULT
 
 
 def allow_one_parent(attribute: Any, prop: Any) -> None:

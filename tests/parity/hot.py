@@ -199,6 +199,10 @@ class World:
         self.references = implementation.references
         self.collected = implementation.collected
         self.descriptors = implementation.descriptors
+        self.listening = implementation.listening
+        self.followers = implementation.followers
+        self.adapters = implementation.adapters
+        self.mutators = implementation.mutators
         self.construct = implementation.construct
         self.loading = implementation.loading
         self.gather = implementation.gather
