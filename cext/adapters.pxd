@@ -8,6 +8,7 @@ cdef class CollectionAdapter:
     cdef public object _data
     cdef public bint invalidated
     cdef public bint empty
+    cdef public bint distinct
 
     cdef came(self, item, initiator, key)
     cdef came_again(self, item, initiator, key)
@@ -16,3 +17,4 @@ cdef class CollectionAdapter:
     cdef dict before_event(self)
     cdef become_owned(self, dict dict_)
     cdef collection(self)
+    cpdef bint holds_twice(self, item) except -1

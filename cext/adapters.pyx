@@ -15,6 +15,9 @@ cdef object NO_VALUE = _NO_VALUE
 
 __all__ = ["CollectionAdapter"]
 
+cdef enum:
+    LONG = 100
+
 
 cdef class CollectionAdapter:
     """Ties one collection to the object that owns it.
@@ -30,6 +33,7 @@ cdef class CollectionAdapter:
         self._data = ref(data)
         self.invalidated = False
         self.empty = False
+        self.distinct = False
 
     @property
     def data(self):
@@ -77,6 +81,7 @@ cdef class CollectionAdapter:
         data = self.collection()
         fill = type(data)._session_fill
         if fill is not None:
+            self.distinct = False
             fill(data, items)
             return
         append = self._role("appender")
@@ -98,6 +103,21 @@ cdef class CollectionAdapter:
         remove = self._role("remover")
         for item in list(self):
             remove(item, _sa_initiator=False)
+
+    cpdef bint holds_twice(self, item) except -1:
+        """Tell whether an object is in the collection more than once."""
+        cdef list items
+        cdef Py_ssize_t times = 0
+        if self.distinct:
+            return False
+        items = list(self)
+        for other in items:
+            times += other is item
+        if times > 1:
+            return True
+        if len(items) >= LONG:
+            self.distinct = len({id(other) for other in items}) == len(items)
+        return False
 
     # -- replacing all of it -----------------------------------------------------------------
 
@@ -180,6 +200,7 @@ cdef class CollectionAdapter:
         self.will_go(initiator, key)
 
     cdef came(self, item, initiator, key):
+        self.distinct = False
         if initiator is False:
             return item
         cdef dict dict_ = self.before_event()
@@ -189,6 +210,7 @@ cdef class CollectionAdapter:
         return impl.fire_append_event(self.owner_state, dict_, item, initiator, key)
 
     cdef came_again(self, item, initiator, key):
+        self.distinct = False
         if initiator is False:
             return item
         cdef dict dict_ = self.before_event()

@@ -143,12 +143,10 @@ cdef class BackrefRemove(Backref):
 
     cdef bint stands_twice(self, InstanceState state, child) except -1:
         """A list may hold an object twice; it stays related while one of the two is left."""
-        cdef Py_ssize_t times = 0
         if not self.own(state).duplicates:
             return False
-        for item in state.dict.get(self.key, ()):
-            times += item is child
-        return times > 1
+        collection = state.dict.get(self.key)
+        return collection is not None and bool(collection._sa_adapter.holds_twice(child))
 
     def __call__(self, InstanceState state not None, child, initiator, *, key=None):
         return self.follow(state, child, None, initiator)

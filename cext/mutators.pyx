@@ -8,7 +8,7 @@ __all__ = ["WRAPPERS"]
 
 cdef came(collection, item, initiator, key):
     adapter = collection._sa_adapter
-    if adapter is None or initiator is False:
+    if adapter is None:
         return item
     if isinstance(adapter, CollectionAdapter):
         return (<CollectionAdapter>adapter).came(item, initiator, key)
@@ -17,7 +17,7 @@ cdef came(collection, item, initiator, key):
 
 cdef int came_again(collection, item, initiator, key) except -1:
     adapter = collection._sa_adapter
-    if adapter is not None and initiator is not False:
+    if adapter is not None:
         adapter.fire_append_wo_mutation_event(item, initiator, key)
     return 0
 

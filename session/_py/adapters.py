@@ -17,6 +17,9 @@ from session.constants import NO_VALUE
 
 __all__ = ["CollectionAdapter"]
 
+LONG = 100
+"""From this many objects on, a collection remembers that none is in it twice."""
+
 
 class CollectionAdapter:
     """Ties one collection to the object that owns it.
@@ -26,7 +29,7 @@ class CollectionAdapter:
     :param data: the collection; held weakly, since it holds the adapter.
     """
 
-    __slots__ = ("__weakref__", "_data", "empty", "impl", "invalidated", "owner_state")
+    __slots__ = ("__weakref__", "_data", "distinct", "empty", "impl", "invalidated", "owner_state")
 
     def __init__(self, impl: Any, owner_state: Any, data: Any) -> None:
         self.impl = impl
@@ -34,6 +37,8 @@ class CollectionAdapter:
         self._data: Callable[[], Any] = ref(data)
         self.invalidated = False
         self.empty = False
+        #: no object is in the collection twice; ``False`` is for not known
+        self.distinct = False
 
     @property
     def data(self) -> Any:
@@ -81,6 +86,7 @@ class CollectionAdapter:
         data = self._data()
         fill = type(data)._session_fill
         if fill is not None:
+            self.distinct = False
             fill(data, items)
             return
         append = self._role("appender")
@@ -102,6 +108,21 @@ class CollectionAdapter:
         remove = self._role("remover")
         for item in list(self):
             remove(item, _sa_initiator=False)
+
+    def holds_twice(self, item: Any) -> bool:
+        """Tell whether an object is in the collection more than once.
+
+        That nothing is in a long one twice is found out once and kept until something comes: taking many objects
+        out one after the other does not walk it each time.
+        """
+        if self.distinct:
+            return False
+        items = list(self)
+        if sum(1 for other in items if other is item) > 1:
+            return True
+        if len(items) >= LONG:
+            self.distinct = len({id(other) for other in items}) == len(items)
+        return False
 
     # -- replacing all of it -----------------------------------------------------------------
 
@@ -174,11 +195,13 @@ class CollectionAdapter:
     # -- events ------------------------------------------------------------------------------
 
     def fire_append_event(self, item: Any, initiator: Any = None, key: Any = None) -> Any:
+        self.distinct = False
         if initiator is False:
             return item
         return self.impl.fire_append_event(self.owner_state, self._before_event(), item, initiator, key)
 
     def fire_append_wo_mutation_event(self, item: Any, initiator: Any = None, key: Any = None) -> Any:
+        self.distinct = False
         if initiator is False:
             return item
         return self.impl.fire_append_wo_mutation_event(self.owner_state, self._before_event(), item, initiator, key)

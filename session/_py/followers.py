@@ -81,7 +81,8 @@ def backref_followers(key: str, reverse_key: str, uselist: bool) -> tuple[Listen
         """A list may hold an object twice; it stays related while one of the two is left."""
         if not state.manager[key].impl.duplicates:
             return False
-        return sum(1 for item in state.dict.get(key, ()) if item is child) > 1
+        collection = state.dict.get(key)
+        return collection is not None and collection._sa_adapter.holds_twice(child)
 
     return on_append, on_set, on_remove
 

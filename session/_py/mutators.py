@@ -18,14 +18,14 @@ Wrapper = Callable[[Method], Method]
 
 def _came(self: Any, item: Any, initiator: Any, key: Any = None) -> Any:
     adapter = self._sa_adapter
-    if adapter is None or initiator is False:
+    if adapter is None:
         return item
     return adapter.fire_append_event(item, initiator, key)
 
 
 def _came_again(self: Any, item: Any, initiator: Any, key: Any = None) -> None:
     adapter = self._sa_adapter
-    if adapter is not None and initiator is not False:
+    if adapter is not None:
         adapter.fire_append_wo_mutation_event(item, initiator, key)
 
 

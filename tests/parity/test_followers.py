@@ -76,6 +76,41 @@ def test_an_object_that_stands_twice_stays_related_until_the_last_goes(world: Wo
     assert child.parent is None
 
 
+def test_a_long_list_is_not_walked_for_each_object_that_leaves(world: World) -> None:
+    parents, children = related(world)
+    parent = world.make(parents)
+    members = [world.make(children) for _ in range(200)]
+    parent.children = members
+    adapter = parent.children._sa_adapter
+    assert not adapter.distinct
+    assert parent.children.pop().parent is None
+    assert adapter.distinct
+    parent.children.remove(members[0])
+    assert members[0].parent is None
+    assert adapter.distinct
+    ways = (
+        lambda child: parent.children.append(child),
+        lambda child: parent.children.insert(0, child),
+        lambda child: parent.children.extend([child]),
+        lambda child: parent.children.__setitem__(0, child),
+        lambda child: parent.children.__setitem__(slice(0, 1), [child]),
+        lambda child: parent.children.__iadd__([child]),
+        lambda child: adapter.append_without_event(child),
+        lambda child: adapter.append_multiple_without_event([child]),
+    )
+    for add_again in ways:
+        child = parent.children[100]
+        parent.children.pop()
+        assert adapter.distinct
+        add_again(child)
+        assert not adapter.distinct
+        assert parent.children.count(child) == 2
+        parent.children.remove(child)
+        assert child.parent is parent
+        parent.children.remove(child)
+        assert child.parent is None
+
+
 def test_what_is_no_object_or_no_relationship_is_refused(world: World) -> None:
     parents, _ = related(world)
     parent, stranger = world.make(parents), world.make(world.map())
