@@ -81,7 +81,6 @@ class LifeCycle:
             for instance in instances:
                 self._save_or_update_state(instance_state(instance))
             return
-        self._autobegin_t()
         new, home, count = self._new, self.identity_map, self._insert_count
         manager: Any = None
         steps: tuple[Any, ...] = ()
@@ -89,6 +88,8 @@ class LifeCycle:
             for instance in instances:
                 state = instance_state(instance)
                 if state.manager is not manager:
+                    if manager is None:
+                        self._autobegin_t()
                     manager = state.manager
                     steps = manager.mapper.cascade_steps("save-update")
                 if state.home is not None or state.ident is not None or _reaches_others(state, instance, steps):

@@ -114,15 +114,15 @@ def _own_object(
     mapper = state.manager.mapper
     key = state.key
     if key is None:
-        if not load:
-            raise InvalidRequestError(
-                f"merge(load=False) cannot take {state_label(state)}, which has no row yet: it copies without SQL"
-            )
         if state in session._new:
             warnings.warn(
                 f"{state_label(state)} is pending in this very Session; merging it makes a second object",
                 SAWarning,
                 stacklevel=2,
+            )
+        if not load:
+            raise InvalidRequestError(
+                f"merge(load=False) cannot take {state_label(state)}, which has no row yet: it copies without SQL"
             )
         key = _key_of(mapper, values)
     if key is None:

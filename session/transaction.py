@@ -391,17 +391,19 @@ class SessionTransaction(Guarded):
         primary key is the old one; everything else is expired (for a savepoint: what changed inside).
         """
         session, parent = self.session, self._parent
+        failure: BaseException | None = None
         for inner in self._inner():
             if inner._boundary and inner._parent is not None:
                 inner._parent.snapshot.absorb(inner.snapshot)
+                if self.nested:  # Core wants savepoints rolled back from the innermost outwards
+                    failure = inner._roll_back_connections() or failure
             inner.close()
-        failure: BaseException | None = None
         boundary = self
         if self._state is not DEACTIVE:
             for boundary in self._lineage():
                 boundary._state = DEACTIVE
                 if boundary._boundary:
-                    failure = boundary._undo()
+                    failure = boundary._undo() or failure
                     break
         if failure is None and not session._is_clean():
             warnings.warn(
@@ -426,12 +428,7 @@ class SessionTransaction(Guarded):
 
         :return: the first error of the database or a listener; the objects are restored nevertheless.
         """
-        failure: BaseException | None = None
-        for enlisted in self._enlisted:
-            try:
-                enlisted.transaction.rollback()
-            except BaseException as error:
-                failure = failure or error
+        failure = self._roll_back_connections()
         if failure is None and self.session.dispatch.after_rollback:
             try:
                 self.session.dispatch.after_rollback(self.session)
@@ -441,6 +438,21 @@ class SessionTransaction(Guarded):
             self.snapshot.restore(self.session)
         except BaseException as error:
             failure = failure or error
+        return failure
+
+    def _roll_back_connections(self) -> BaseException | None:
+        """Roll the database back to this boundary, on each connection that takes part.
+
+        :return: the first error.
+        """
+        failure: BaseException | None = None
+        for enlisted in self._enlisted:
+            if not enlisted.transaction.is_active and self.nested:
+                continue
+            try:
+                enlisted.transaction.rollback()
+            except BaseException as error:
+                failure = failure or error
         return failure
 
     @moves(ANY_STATE, CLOSED)

@@ -294,7 +294,8 @@ class RowLoader:
     def overwrite(self, context: Any, state: Any, dict_: dict[str, Any], row: Sequence[Any]) -> None:
         """Put the row's values over those that an object has, changed or not.
 
-        What the row does not bring (relationships, deferred columns) loses its value, so that it is loaded again.
+        What the row does not bring (relationships, deferred columns, columns of a subclass) loses its value, so that
+        it is loaded again.
         """
         values = [
             (key, row[position] if processor is None else processor(row[position]))
@@ -305,6 +306,8 @@ class RowLoader:
         dict_.update(values)
         only = context.only_keys
         if only is None:
+            for key in self.late_keys:
+                dict_.pop(key, None)
             state.commit_all(dict_)
             if context.carried_options is not None:
                 state.load_options = context.carried_options

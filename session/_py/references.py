@@ -131,7 +131,7 @@ class ObjectAttribute(AttributeImpl):
             original = self.load_original(state, passive)
         if current is original and current is not NO_VALUE:
             return History((), [current], ())
-        if original is NO_VALUE or original is PASSIVE_NO_RESULT:
+        if original is None or original is NO_VALUE or original is PASSIVE_NO_RESULT:
             return History([None if current is NO_VALUE else current], (), ())
         if current is NO_VALUE:
             return History((), (), [original])

@@ -116,13 +116,16 @@ def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
 
 
 def _load_expired_keys(mapper: Any, states: list[Any]) -> None:
-    """Load expired objects once more: they keep their values after their rows are gone.
+    """Load expired objects once more: they keep their values after their rows are gone, and the version is asked for.
 
     :raises ObjectDeletedError: a row is gone already.
     """
-    key = mapper.pk_keys[0]
-    for state in linking.lacking(states, key):
-        state.manager[key].impl.get(state, state.dict, PASSIVE_RETURN_NO_VALUE)
+    keys = [mapper.pk_keys[0]]
+    if mapper.version_id_col is not None:
+        keys.append(mapper.prop_of_column[mapper.version_id_col].key)
+    for key in keys:
+        for state in linking.lacking(states, key):
+            state.manager[key].impl.get(state, state.dict, PASSIVE_RETURN_NO_VALUE)
 
 
 def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:

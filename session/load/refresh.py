@@ -295,6 +295,14 @@ def is_row_key(mapper: Any, key: str) -> bool:
     return prop is not None and prop.is_column
 
 
+def row_is_gone(state: Any) -> InvalidRequestError:
+    """Give the error of a refresh that finds no row."""
+    return InvalidRequestError(
+        f"Cannot refresh the {state.class_.__name__} object with primary key {state.identity!r}: "
+        "its row is not in the database"
+    )
+
+
 def refresh_state(
     session: Any,
     state: Any,
@@ -332,7 +340,10 @@ def refresh_state(
         and not session.dispatch.do_orm_execute
         and all(is_row_key(mapper, key) for key in only)
     ):
-        load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
+        try:
+            load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
+        except ObjectDeletedError:
+            raise row_is_gone(state) from None
         return
     partial = mapper.composite_key and any(value is None for value in ident)
     if given or lock is not None or partial:
@@ -359,10 +370,7 @@ def refresh_state(
             kind="refresh",
         )
     if found is None:
-        raise InvalidRequestError(
-            f"Cannot refresh the {state.class_.__name__} object with primary key {ident!r}: "
-            "its row is not in the database"
-        )
+        raise row_is_gone(state)
     if not later:
         return
     dict_ = state.dict

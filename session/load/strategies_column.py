@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy.exc import InvalidRequestError
 
 from session.constants import (
+    ATTR_EMPTY,
     ATTR_WAS_SET,
     NO_RAISE,
-    NO_VALUE,
     PASSIVE_NO_RESULT,
     SQL_OK,
 )
@@ -126,7 +126,7 @@ class DeferredLoader:
         :return: ``ATTR_WAS_SET``, or a marker that says why nothing was loaded.
         """
         if state.ident is None:
-            return NO_VALUE
+            return ATTR_EMPTY
         if not passive & SQL_OK:
             return PASSIVE_NO_RESULT
         prop = self.prop
@@ -162,7 +162,7 @@ class RaisingColumnLoader:
         :raises InvalidRequestError: always, but for objects without a row and for loads that must not raise.
         """
         if state.ident is None:
-            return NO_VALUE
+            return ATTR_EMPTY
         if not passive & SQL_OK:
             return PASSIVE_NO_RESULT
         if passive & NO_RAISE:

@@ -1,0 +1,115 @@
+"""What the random programs of ``tests/model`` have found, each as a small program of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, inspect, select
+from sqlalchemy.exc import InvalidRequestError, SAWarning
+
+import session as package
+from session import Session
+
+from ..model.models import ROWS, make_models
+
+MODELS: Any = make_models(package)
+
+
+@pytest.fixture
+def models(engine: Engine) -> SimpleNamespace:
+    MODELS.metadata.create_all(engine)
+    with engine.begin() as connection:
+        for table in MODELS.metadata.sorted_tables:
+            connection.execute(table.insert(), [dict(zip(table.columns.keys(), row)) for row in ROWS[table.name]])
+    return MODELS
+
+
+@pytest.fixture
+def session(engine: Engine, models: SimpleNamespace) -> Iterator[Session]:
+    with Session(engine) as session:
+        yield session
+
+
+def history(obj: Any, name: str) -> list[Any]:
+    return [list(part or ()) for part in inspect(obj).attrs[name].history]
+
+
+def test_a_deferred_column_of_a_new_object_is_none(session: Session, models: SimpleNamespace) -> None:
+    assert models.Owner().note is None
+    owner = session.get(models.Owner, 1)
+    package.make_transient(owner)
+    assert owner.note is None
+
+
+def test_populate_existing_by_the_base_class_forgets_the_columns_of_the_subclass(
+    session: Session, models: SimpleNamespace
+) -> None:
+    company = session.get(models.Company, 2)
+    company.city = "changed"
+    with session.no_autoflush:
+        session.scalars(select(models.Owner).execution_options(populate_existing=True)).all()
+    assert "city" not in company.__dict__
+    assert company.city == "oslo"
+    assert not inspect(company).modified
+
+
+def test_none_is_not_among_what_a_reference_lost(session: Session, models: SimpleNamespace) -> None:
+    root, leaf = session.get(models.Node, 1), session.get(models.Node, 3)
+    assert root.parent is None
+    root.parent = leaf
+    assert history(root, "parent") == [[leaf], [], []]
+
+
+def test_refreshing_columns_of_a_row_that_is_gone_is_an_invalid_request(
+    session: Session, models: SimpleNamespace
+) -> None:
+    leaf = session.get(models.Node, 3)
+    session.execute(delete(models.Node.__table__).where(models.Node.__table__.c.id == 3))
+    for names in (None, ["name"], ["children"]):
+        with pytest.raises(InvalidRequestError) as caught:
+            session.refresh(leaf, names)
+        assert type(caught.value) is InvalidRequestError
+
+
+def test_adding_no_objects_begins_no_transaction(session: Session) -> None:
+    session.add_all([])
+    assert not session.in_transaction()
+
+
+def test_merging_a_pending_object_without_sql_warns_before_it_is_refused(
+    session: Session, models: SimpleNamespace
+) -> None:
+    item = models.Item(name="x")
+    session.add(item)
+    with pytest.warns(SAWarning), pytest.raises(InvalidRequestError):
+        session.merge(item, load=False)
+
+
+def test_rolling_back_an_outer_savepoint_rolls_back_the_inner_one_first(
+    savepoint_engine: Engine, models: SimpleNamespace
+) -> None:
+    with Session(savepoint_engine) as session:
+        outer = session.begin_nested()
+        session.add(models.Tag(code="x"))
+        session.flush()
+        inner = session.begin_nested()
+        session.add(models.Tag(code="y"))
+        session.flush()
+        outer.rollback()  # Core warned here
+        assert not inner.is_active
+        session.add(models.Tag(code="z"))
+        session.commit()
+        assert session.scalars(select(models.Tag.code).order_by(models.Tag.code)).all() == ["a", "b", "z"]
+
+
+def test_an_object_of_two_tables_is_deleted_when_only_its_version_has_expired(
+    session: Session, models: SimpleNamespace
+) -> None:
+    company = session.get(models.Company, 2)
+    session.expire(company, ["version"])
+    session.delete(company)
+    session.flush()
+    assert inspect(company).deleted

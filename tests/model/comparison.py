@@ -1,0 +1,134 @@
+"""What is promised to be equal in both worlds after a step, and what is not. This is the one place that says so.
+
+Equal: the result of the step; the class of an error; all of the picture (``picture``), rows included; the categories of
+warnings; the events of the Session and of the objects; the UPDATEs with their values, and the number of rows written.
+
+Not compared:
+
+* The order of statements inside a flush, the number and the text of SELECTs, INSERTs and DELETEs: the rows that come of
+  them are compared, and how many were written. Statements for transactions and savepoints: they begin with the first
+  statement inside, which may be a SELECT.
+* Which of several reasons a flush has to fail is found first; how far it got before.
+* How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
+  transaction here; those of a failed flush as long as its error there), so their part of the identity map.
+* When the old value of a one-to-one relationship is loaded that is replaced unread: at once here, in the flush there,
+  unless the relationship has ``active_history=True``, as the one of these classes has.
+* A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
+  program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
+  expired object, and not here, or by the number of rows written.
+* ``close()`` after a flush that deleted objects: they are detached, and told so, as is documented; there they stay
+  "deleted".
+* The order of events of different objects within one flush: the unit of work goes class by class there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import inspect
+
+from .picture import expired_columns
+from .world import Outcome, World
+
+FOREIGN_KEYS = frozenset({"owner_id", "item_id", "parent_id"})
+REFERENCES = frozenset({"owner", "item", "parent"})
+FLUSH_ERRORS = ("IntegrityError", "StaleDataError", "FlushError", "CircularDependencyError")
+
+
+def differences(ours: tuple[Outcome, Any], theirs: tuple[Outcome, Any]) -> list[str]:
+    """Say what is different after a step.
+
+    :param ours, theirs: outcome and picture of this package, and of ``sqlalchemy.orm``.
+    :returns: a line for each difference, empty if there is none.
+    """
+    return list(_walk("", promised(*ours), promised(*theirs)))
+
+
+def promised(outcome: Outcome, picture: dict[str, Any]) -> dict[str, Any]:
+    """The part of an outcome and a picture that has to be equal."""
+    failed = outcome.error is not None
+    part = {
+        "error": "of the flush" if outcome.error in FLUSH_ERRORS else outcome.error,
+        "result": outcome.result,
+        "warnings": outcome.warnings,
+        "picture": {**picture, "objects": held(picture), "identity_map": None},
+        "events": events(outcome.events),
+    }
+    if not failed:
+        part["updates"] = sorted(filter(None, map(normalised_update, outcome.statements)))
+        part["rows written"] = outcome.rows_written
+    return part
+
+
+def held(picture: dict[str, Any]) -> dict[str, Any]:
+    """The objects that somebody has to keep: the program (their label is a number), or the Session for their changes."""
+    changed = {*picture["new"], *picture["dirty"]}
+    return {label: seen for label, seen in picture["objects"] if "#" in label or label in changed}
+
+
+def events(heard: list[Any]) -> list[Any]:
+    """The events of held objects and of the Session; those of one name that follow each other stand in any order."""
+    ordered: list[Any] = []
+    committed = ("before_commit", None) in heard
+    for name, label in heard:
+        if (label is not None and "#" not in label) or (name == "deleted_to_detached" and not committed):
+            continue
+        if ordered and ordered[-1][0] == name:
+            ordered[-1][1].append(label)
+            ordered[-1][1].sort(key=repr)
+        else:
+            ordered.append([name, [label]])
+    return ordered
+
+
+def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
+    """Tell whether a step that may do so failed in one world only; what comes after cannot be compared."""
+    if theirs.error == "CircularDependencyError":
+        return ours.error is None
+    return theirs.error == "ObjectDeletedError" and ours.error in (None, "StaleDataError")
+
+
+def equalise(ours: World, theirs: World) -> None:
+    """Bring in line what may be different, where later steps would show it.
+
+    * A flush loads expired columns there, which it does not need here: they expire there.
+    * A delete loads many-to-one references there, which it does not need here: they are unloaded there.
+    * A flush writes the foreign key into a new child that is not in the Session there: so it is here.
+    * With ``expire_on_commit=False`` deleted objects stay in the Session after the commit there: they leave it.
+    """
+    for number, obj in theirs.held.items():
+        state, mine = inspect(obj), ours.held[number]
+        if state.deleted and not theirs.session.in_transaction():
+            theirs.session.expunge(obj)
+        elif state.deleted:
+            for name in REFERENCES & set(obj.__dict__) - set(mine.__dict__):
+                del obj.__dict__[name]
+        late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)
+        if late and state.persistent:
+            theirs.session.expire(obj, late)
+        if obj not in theirs.session and mine not in ours.session:
+            for name in FOREIGN_KEYS & set(obj.__dict__):
+                if mine.__dict__.get(name) != obj.__dict__[name]:
+                    setattr(mine, name, obj.__dict__[name])
+
+
+def normalised_update(statement: str) -> str | None:
+    """An UPDATE with what it sets and asks for in alphabetical order; ``None`` for other statements."""
+    found = re.fullmatch(r"UPDATE (\w+) SET (.*?) WHERE (.*)", " ".join(statement.split()))
+    if found is None:
+        return None
+    table, values, criteria = found.groups()
+    return f"UPDATE {table} SET {sorted(values.split(', '))} WHERE {sorted(criteria.split(' AND '))}"
+
+
+def _walk(path: str, ours: Any, theirs: Any) -> Iterator[str]:
+    """Go down to the smallest parts that differ."""
+    if ours == theirs:
+        return
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name in {**ours, **theirs}:
+            yield from _walk(f"{path}.{name}", ours.get(name, "(nothing)"), theirs.get(name, "(nothing)"))
+    else:
+        yield f"{path[1:]}: {ours!r}, in sqlalchemy.orm {theirs!r}"

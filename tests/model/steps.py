@@ -1,0 +1,411 @@
+"""What a program can do. Each step is a function of a world and plain arguments; objects are named by a number that is
+taken modulo the objects held, so that any step can follow any other.
+
+``STEPS`` has them all by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import delete, inspect, select, text, update
+
+from .models import CLASSES, COLUMNS, TARGET, TO_MANY, TO_ONE
+from .world import NothingToDo, World
+
+STEPS: dict[str, Callable[..., Any]] = {}
+
+
+def step(function: Callable[..., Any]) -> Callable[..., Any]:
+    STEPS[function.__name__] = function
+    return function
+
+
+def attribute(world: World, which: int, place: int, by_kind: dict[str, tuple[str, ...]]) -> tuple[Any, str]:
+    """A held object that has attributes of the sort asked for, and the name of one of them.
+
+    Not one that is about to be deleted: it may go with the autoflush of the very step.
+    """
+    obj = world.pick(which, *by_kind)
+    if obj in world.session.deleted or inspect(obj).deleted:
+        raise NothingToDo
+    names = by_kind[type(obj).__name__]
+    return obj, names[place % len(names)]
+
+
+def value_for(name: str, value: int) -> Any:
+    """A value for a column: few different ones, so that programs meet the same key again."""
+    if name == "code":
+        return "abcde"[value % 5]
+    if name == "id":
+        return value % 6 + 1
+    if name.endswith("_id"):
+        return (None, 1, 2, 3)[value % 4]
+    return (None, "x", "y", "z")[value % 4]
+
+
+RELATED = {kind: TO_ONE.get(kind, ()) + TO_MANY.get(kind, ()) for kind in CLASSES}
+ALL = {kind: COLUMNS[kind] + RELATED[kind] for kind in CLASSES}
+
+# -- objects of one's own --------------------------------------------------------------------------
+
+
+@step
+def make(world: World, kind: str, name: int, value: int, keyed: bool) -> Any:
+    """A transient object with a name, and with a key of a small range if asked for."""
+    given: dict[str, Any] = {"name": "xyz"[name % 3]}
+    key = COLUMNS[kind][0]
+    if keyed or key == "code":
+        given[key] = value_for(key, value)
+    return world.hold(getattr(world.models, kind)(**given))
+
+
+@step
+def make_without(world: World, kind: str) -> Any:
+    """A transient object without any value."""
+    return world.hold(getattr(world.models, kind)())
+
+
+@step
+def make_detached(world: World, kind: str, value: int, name: int | None) -> Any:
+    """A detached object of a row that may be there, with its name loaded or not."""
+    key = COLUMNS[kind][0]
+    given: dict[str, Any] = {key: value_for(key, value)}
+    if name is not None:
+        given["name"] = "xyz"[name % 3]
+    obj = getattr(world.models, kind)(**given)
+    if not world.raw.look(f"SELECT 1 FROM {obj.__table__.name} WHERE {key} = ?", (given[key],)):
+        raise NothingToDo
+    world.orm.make_transient_to_detached(obj)
+    return world.hold(obj)
+
+
+@step
+def make_transient(world: World, which: int) -> Any:
+    return world.orm.make_transient(world.pick(which))
+
+
+@step
+def make_transient_to_detached(world: World, which: int) -> Any:
+    obj = world.pick(which)
+    if COLUMNS[type(obj).__name__][0] not in obj.__dict__:  # sqlalchemy.orm makes a key without a value
+        raise NothingToDo
+    return world.orm.make_transient_to_detached(obj)
+
+
+@step
+def drop(world: World, which: int) -> Any:
+    """Hold the object no longer."""
+    obj = world.pick(which)
+    for number, held in list(world.held.items()):
+        if held is obj:
+            del world.held[number]
+
+
+@step
+def drop_all(world: World) -> Any:
+    world.held.clear()
+
+
+# -- attributes ------------------------------------------------------------------------------------
+
+
+@step
+def set_column(world: World, which: int, place: int, value: int) -> Any:
+    obj, name = attribute(world, which, place, COLUMNS)
+    setattr(obj, name, value_for(name, value))
+
+
+@step
+def delete_attribute(world: World, which: int, place: int) -> Any:
+    """Delete a reference, read before: ``sqlalchemy.orm`` does not write a delete of what was not read, or of the parent
+    in a tree, and stumbles (``KeyError``, ``AttributeError``) over those of columns and collections.
+    """
+    obj, name = attribute(world, which, place, {"Item": ("owner",), "Badge": ("item",)})
+    if getattr(obj, name) is None:
+        raise NothingToDo
+    delattr(obj, name)
+
+
+@step
+def read(world: World, which: int, place: int, hold: bool) -> Any:
+    """Read an attribute, which may load it."""
+    obj, name = attribute(world, which, place, ALL)
+    value = getattr(obj, name)
+    if hold and name in TARGET:
+        for each in value if isinstance(value, list) else [value]:
+            world.hold(each)
+    return value
+
+
+@step
+def set_reference(world: World, which: int, place: int, other: int | None) -> Any:
+    obj, name = attribute(world, which, place, TO_ONE)
+    target = None if other is None else related(world, name, other)
+    if target is not obj:
+        setattr(obj, name, target)
+
+
+@step
+def append(world: World, which: int, place: int, other: int) -> Any:
+    obj, name = attribute(world, which, place, TO_MANY)
+    member = new_member(world, obj, name, other)
+    getattr(obj, name).append(member)
+
+
+@step
+def insert_first(world: World, which: int, place: int, other: int) -> Any:
+    obj, name = attribute(world, which, place, TO_MANY)
+    member = new_member(world, obj, name, other)
+    getattr(obj, name).insert(0, member)
+
+
+@step
+def remove(world: World, which: int, place: int, other: int) -> Any:
+    obj, name = attribute(world, which, place, TO_MANY)
+    member = related(world, name, other)
+    members = getattr(obj, name)
+    if member in members:  # sqlalchemy.orm tells listeners before it finds that the member is not there
+        members.remove(member)
+
+
+@step
+def remove_at(world: World, which: int, place: int, position: int) -> Any:
+    obj, name = attribute(world, which, place, TO_MANY)
+    members = getattr(obj, name)
+    if not members:
+        raise NothingToDo
+    del members[position % len(members)]
+
+
+@step
+def clear(world: World, which: int, place: int) -> Any:
+    obj, name = attribute(world, which, place, TO_MANY)
+    getattr(obj, name).clear()
+
+
+@step
+def replace(world: World, which: int, place: int, others: list[int]) -> Any:
+    obj, name = attribute(world, which, place, TO_MANY)
+    members: list[Any] = []
+    for other in others:
+        member = related(world, name, other)
+        if member is not obj and not any(member is each for each in members):
+            members.append(member)
+    setattr(obj, name, members)
+
+
+@step
+def flag_modified(world: World, which: int, place: int) -> Any:
+    obj, name = attribute(world, which, place, {kind: names[1:] for kind, names in COLUMNS.items()})
+    world.orm.attributes.flag_modified(obj, name)
+
+
+def new_member(world: World, obj: Any, name: str, other: int) -> Any:
+    """An object that is not in the collection yet, and not the owner of it."""
+    member = related(world, name, other)
+    if member is obj or member in getattr(obj, name):
+        raise NothingToDo
+    return member
+
+
+def related(world: World, name: str, other: int) -> Any:
+    target = TARGET[name]
+    return world.pick(other, *(("Owner", "Company") if target == "Owner" else (target,)))
+
+
+# -- into the Session and out of it ----------------------------------------------------------------
+
+
+@step
+def add(world: World, which: int) -> Any:
+    world.session.add(world.pick(which))
+
+
+@step
+def add_all(world: World, which: list[int]) -> Any:
+    world.session.add_all([world.pick(each) for each in which])
+
+
+@step
+def delete_object(world: World, which: int) -> Any:
+    world.session.delete(world.pick(which))
+
+
+@step
+def expunge(world: World, which: int) -> Any:
+    world.session.expunge(world.pick(which))
+
+
+@step
+def expunge_all(world: World) -> Any:
+    world.session.expunge_all()
+
+
+@step
+def merge(world: World, which: int, load: bool, hold: bool) -> Any:
+    merged = world.session.merge(world.pick(which), load=load)
+    return world.hold(merged) if hold else merged
+
+
+@step
+def expire(world: World, which: int, places: list[int]) -> Any:
+    """Expire the object, or only the attributes at the places."""
+    obj = world.pick(which)
+    names = ALL[type(obj).__name__]
+    chosen = sorted({names[place % len(names)] for place in places})
+    world.session.expire(obj, chosen or None)
+
+
+@step
+def expire_all(world: World) -> Any:
+    world.session.expire_all()
+
+
+@step
+def refresh(world: World, which: int, places: list[int]) -> Any:
+    obj = world.pick(which)
+    if obj in world.session.deleted:
+        raise NothingToDo
+    names = ALL[type(obj).__name__]
+    chosen = sorted({names[place % len(names)] for place in places})
+    world.session.refresh(obj, chosen or None)
+
+
+@step
+def is_modified(world: World, which: int) -> Any:
+    return world.session.is_modified(world.pick(which))
+
+
+# -- transactions ----------------------------------------------------------------------------------
+
+
+@step
+def flush(world: World) -> Any:
+    world.session.flush()
+
+
+@step
+def commit(world: World) -> Any:
+    world.session.commit()
+
+
+@step
+def rollback(world: World) -> Any:
+    world.session.rollback()
+
+
+@step
+def begin(world: World) -> Any:
+    world.session.begin()
+
+
+@step
+def begin_nested(world: World) -> Any:
+    world.savepoints.append(world.session.begin_nested())
+
+
+@step
+def savepoint_commit(world: World, depth: int) -> Any:
+    savepoint(world, depth).commit()
+
+
+@step
+def savepoint_rollback(world: World, depth: int) -> Any:
+    savepoint(world, depth).rollback()
+
+
+@step
+def close(world: World) -> Any:
+    world.session.close()
+
+
+@step
+def toggle_autoflush(world: World) -> Any:
+    world.session.autoflush = not world.session.autoflush
+
+
+def savepoint(world: World, depth: int) -> Any:
+    """A savepoint that the program began, the last one for depth 0; it may be over."""
+    if not world.savepoints:
+        raise NothingToDo
+    return world.savepoints[-1 - depth % len(world.savepoints)]
+
+
+# -- the database ----------------------------------------------------------------------------------
+
+
+@step
+def get(world: World, kind: str, value: int, populate: bool, hold: bool) -> Any:
+    key = COLUMNS[kind][0]
+    found = world.session.get(getattr(world.models, kind), value_for(key, value), populate_existing=populate)
+    return world.hold(found) if hold else found
+
+
+@step
+def query(world: World, kind: str, where: int | None, option: str, place: int, populate: bool, hold: bool) -> Any:
+    """Select objects of a class in the order of their keys, perhaps those of a name, perhaps with related ones."""
+    entity = getattr(world.models, kind)
+    statement = select(entity).order_by(getattr(entity, COLUMNS[kind][0]))
+    if where is not None:
+        statement = statement.where(entity.name == value_for("name", where))
+    names = RELATED[kind]
+    if option and names:
+        loader = getattr(world.orm, option)
+        statement = statement.options(loader(getattr(entity, names[place % len(names)])))
+    if populate:
+        statement = statement.execution_options(populate_existing=True)
+    found = world.session.scalars(statement).unique().all()
+    if hold:
+        for each in found:
+            world.hold(each)
+    return found
+
+
+@step
+def query_columns(world: World, kind: str) -> Any:
+    """Select two columns, no objects."""
+    entity = getattr(world.models, kind)
+    key = getattr(entity, COLUMNS[kind][0])
+    return [list(row) for row in world.session.execute(select(key, entity.name).order_by(key))]
+
+
+@step
+def update_where(world: World, kind: str, where: int, value: int, how: str) -> Any:
+    entity = getattr(world.models, kind)
+    if kind == "Company":
+        raise NothingToDo
+    statement = update(entity).where(entity.name == value_for("name", where)).values(name="xyz"[value % 3])
+    return world.session.execute(statement, execution_options={"synchronize_session": how}).rowcount
+
+
+@step
+def delete_where(world: World, kind: str, where: int, how: str) -> Any:
+    entity = getattr(world.models, kind)
+    if kind == "Company":  # its name is in another table, which SQLite cannot join to a DELETE
+        raise NothingToDo
+    statement = delete(entity).where(entity.name == value_for("name", where))
+    return world.session.execute(statement, execution_options={"synchronize_session": how}).rowcount
+
+
+@step
+def behind(world: World, action: int) -> Any:
+    """Change rows behind the back of the objects, in the same transaction; what is loaded and unchanged expires."""
+    statements = (
+        "UPDATE owner SET version = version + 1 WHERE id = 1",
+        "UPDATE item SET name = 'behind'",
+        "DELETE FROM item_tag WHERE item_id = 1",
+        "DELETE FROM badge",
+        "UPDATE node SET parent_id = NULL WHERE id = 3",
+        "DELETE FROM node WHERE id = 3",
+        "INSERT INTO item (id, name, owner_id) VALUES (6, 'new', 1)",
+    )
+    world.session.flush()
+    world.session.execute(text(statements[action % len(statements)]))
+    world.session.expire_all()
+
+
+@step
+def key_of(world: World, which: int) -> Any:
+    return list(inspect(world.pick(which)).identity or ())

@@ -1,0 +1,229 @@
+"""One library at work: its classes, its database, its Session, and the objects that the program holds."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy.pool import StaticPool
+
+from .models import ROWS, make_models
+
+OBJECT_EVENTS = (
+    "before_attach",
+    "after_attach",
+    "transient_to_pending",
+    "pending_to_transient",
+    "pending_to_persistent",
+    "persistent_to_transient",
+    "persistent_to_deleted",
+    "deleted_to_persistent",
+    "deleted_to_detached",
+    "persistent_to_detached",
+    "detached_to_persistent",
+    "loaded_as_persistent",
+)
+SESSION_EVENTS = (
+    "before_flush",
+    "after_flush",
+    "after_flush_postexec",
+    "before_commit",
+    "after_commit",
+    "after_rollback",
+    "after_soft_rollback",
+    "after_transaction_create",
+    "after_transaction_end",
+)
+
+
+class Settings(NamedTuple):
+    """How a program's Session is made, and who listens."""
+
+    autoflush: bool = True
+    expire_on_commit: bool = True
+    listening: bool = False
+    watched: bool = False
+
+
+class Outcome(NamedTuple):
+    """What came of one step."""
+
+    result: Any
+    error: str | None
+    warnings: list[str]
+    events: list[Any]
+    statements: list[str]
+    rows_written: int
+
+
+class NothingToDo(Exception):
+    """The step has no object to work on; it counts as nothing."""
+
+
+class _Connection(sqlite3.Connection):
+    """Begins a transaction before each first statement, checks foreign keys, notes statements."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.isolation_level = None
+        self.notes: list[str] = []
+        self.look("PRAGMA foreign_keys = ON")
+        self.set_trace_callback(self.notes.append)
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+        if not self.in_transaction:
+            sqlite3.Connection.cursor(self).execute("BEGIN").close()
+        return super().cursor(factory)
+
+    def look(self, statement: str, *parameters: Any) -> list[Any]:
+        """Run a statement beside the Session, in its transaction or outside of any."""
+        cursor = sqlite3.Connection.cursor(self)
+        try:
+            return cursor.execute(statement, *parameters).fetchall()
+        finally:
+            cursor.close()
+
+
+class World:
+    """A library, and one program on it after another.
+
+    :param orm: ``session`` or ``sqlalchemy.orm``.
+    """
+
+    def __init__(self, orm: ModuleType) -> None:
+        self.orm = orm
+        self.models = make_models(orm)
+        self.engine: Engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"factory": _Connection}
+        )
+        self.models.metadata.create_all(self.engine)
+        self.raw: _Connection = self.engine.raw_connection().driver_connection  # type: ignore[assignment]
+        self.tables = list(self.models.metadata.sorted_tables)
+        self.session: Any = None
+
+    def begin(self, settings: Settings) -> None:
+        """Start a program: the rows of the beginning, a new Session, nothing held."""
+        raw = self.raw
+        if raw.in_transaction:
+            raw.rollback()
+        for table in reversed(self.tables):
+            raw.look(f"DELETE FROM {table.name}")
+        for table in self.tables:
+            for row in ROWS[table.name]:
+                raw.look(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(row))})", row)
+        gc.collect()
+        gc.freeze()  # what is there now need not be looked at after each step
+        self.session = self.orm.Session(
+            self.engine, autoflush=settings.autoflush, expire_on_commit=settings.expire_on_commit
+        )
+        self.held: dict[int, Any] = {}
+        self.numbers = 0
+        self.savepoints: list[Any] = []
+        self.events: list[Any] = []
+        self.deleted: WeakSet[Any] = WeakSet()
+        if settings.watched:
+            event.listen(self.engine, "before_cursor_execute", _watch)
+        if settings.listening:
+            self._listen()
+
+    def end(self) -> None:
+        """End a program, whatever state its Session is in."""
+        if event.contains(self.engine, "before_cursor_execute", _watch):
+            event.remove(self.engine, "before_cursor_execute", _watch)
+        session, self.session = self.session, None
+        self.held.clear()
+        self.savepoints.clear()
+        session.close()
+
+    def run(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
+        """Do one step and give what came of it."""
+        self.events.clear()
+        self.raw.notes.clear()
+        written = self.raw.total_changes
+        result, error = None, None
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                result = self.plain(step(self, *arguments))
+            except NothingToDo:
+                raise
+            except Exception as raised:
+                error = type(raised).__name__
+            gc.collect()
+        return Outcome(
+            result,
+            error,
+            sorted(warning.category.__name__ for warning in caught),
+            list(self.events),
+            [note for note in self.raw.notes if not note.startswith("BEGIN")],
+            self.raw.total_changes - written,
+        )
+
+    # -- objects -----------------------------------------------------------------------------------
+
+    def hold(self, obj: Any) -> Any:
+        """Keep the object alive under a number of its own."""
+        if obj is not None and not any(held is obj for held in self.held.values()):
+            self.numbers += 1
+            self.held[self.numbers] = obj
+        return obj
+
+    def pick(self, which: int, *kinds: str) -> Any:
+        """One of the held objects, of the given classes if any are given."""
+        found = [obj for obj in self.held.values() if not kinds or type(obj).__name__ in kinds]
+        if not found:
+            raise NothingToDo
+        return found[which % len(found)]
+
+    def label(self, obj: Any) -> str:
+        """A name that is the same in both worlds."""
+        kind = type(obj).__name__
+        for number, held in self.held.items():
+            if held is obj:
+                return f"{kind}#{number}"
+        key = inspect(obj).identity
+        if key is not None:
+            return f"{kind}{list(key)}"
+        values = {name: value for name, value in obj.__dict__.items() if isinstance(value, (int, str))}
+        return f"{kind}{sorted(values.items())}"
+
+    def plain(self, value: Any) -> Any:
+        """The value without objects of this world."""
+        if type(value).__name__ in vars(self.models):
+            return self.label(value)
+        if isinstance(value, (list, tuple, set)):
+            return [self.plain(each) for each in value]
+        if value is None or isinstance(value, (int, str)):
+            return value
+        return type(value).__name__
+
+    # -- events ------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        for name in OBJECT_EVENTS:
+            event.listen(self.session, name, lambda session, obj, name=name: self.note_object(name, obj))
+        for name in SESSION_EVENTS:
+            event.listen(self.session, name, lambda session, *_, name=name: self.note(name, None))
+
+    def note(self, name: str, label: str | None) -> None:
+        self.events.append((name, label))
+
+    def note_object(self, name: str, obj: Any) -> None:
+        """Note an event of an object; ``deleted_to_persistent`` if a flush has deleted it, as is documented."""
+        if name == "persistent_to_deleted":
+            self.deleted.add(obj)
+        elif name == "deleted_to_persistent":
+            if obj not in self.deleted:
+                return
+            self.deleted.discard(obj)
+        self.note(name, self.label(obj))
+
+
+def _watch(*_: Any) -> None:
+    """A listener that does nothing but be there."""
