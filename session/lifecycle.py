@@ -92,7 +92,7 @@ class LifeCycle:
                         self._autobegin_t()
                     manager = state.manager
                     steps = manager.mapper.cascade_steps("save-update")
-                if state.home is not None or state.ident is not None or _reaches_others(state, instance, steps):
+                if state.home is not None or state.ident is not None:
                     self._insert_count = count
                     self._save_or_update_state(state)
                     count = self._insert_count
@@ -102,17 +102,28 @@ class LifeCycle:
                 state.home = home
                 state.strong = instance
                 new[state] = instance
+                if _reaches_others(state, instance, steps):
+                    if state.extras is not None:
+                        state.extras.pop("orphaned", None)
+                    self._insert_count = count
+                    self._add_reached(state, heard=False)
+                    count = self._insert_count
         finally:
-            self._insert_count = count
+            self._insert_count = max(count, self._insert_count)
 
     def _save_or_update_state(self, state: Any) -> None:
         if state.extras is not None:
             state.extras.pop("orphaned", None)
         self._save_or_update_impl(state)
+        self._add_reached(state, self._hears_of_coming())
+
+    def _add_reached(self, state: Any, heard: bool) -> None:
+        """Add what the ``save-update`` cascades of an object reach.
+
+        :param heard: somebody listens to objects that come into the Session.
+        """
         new, home = self._new, self.identity_map
-        reached = cascading.walk("save-update", state, None, home, new)
-        heard = self._hears_of_coming()
-        for other, obj in reached:
+        for other, obj in cascading.walk("save-update", state, None, home, new):
             if heard or other.home is not None or other.ident is not None:
                 self._save_or_update_impl(other)
                 continue

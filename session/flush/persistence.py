@@ -150,10 +150,9 @@ def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
 
 def _sorted(base: Any, states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """Pending states in the order of adding, persistent ones in that of their keys."""
-    pending: list[Any] = []
-    persistent: list[Any] = []
-    for state in states:
-        (pending if state.ident is None else persistent).append(state)
+    states = list(states)
+    pending = [state for state in states if state.ident is None]
+    persistent = [] if len(pending) == len(states) else [state for state in states if state.ident is not None]
     pending.sort(key=_insert_order)
     return pending, _by_key(base, persistent)
 
