@@ -2,5 +2,5 @@
 
 ``models`` (the mapped classes) -> ``world`` (one library with its database and Session) -> ``steps`` (what a program can
 do) -> ``picture`` (all that can be seen of a world) -> ``comparison`` (what of it is promised to be equal) -> ``machine``
-(hypothesis draws the programs).
+(draws the programs).
 """

@@ -1,8 +1,12 @@
-"""Draws the programs: one rule for each step, its arguments by the names and types of its parameters."""
+"""Draws the programs: fixed ones by seed, or with hypothesis one rule for each step.
+
+Arguments are drawn by the names and types of the parameters of a step.
+"""
 
 from __future__ import annotations
 
 import inspect
+import random
 from typing import Any
 
 import sqlalchemy.orm
@@ -19,11 +23,12 @@ from .world import NothingToDo, Settings, World
 
 NUMBERS = st.integers(0, 11)
 
-BY_NAME = {
-    "kind": st.sampled_from(CLASSES),
-    "option": st.sampled_from(("", "selectinload", "joinedload")),
-    "how": st.sampled_from(("auto", "fetch", "evaluate", False)),
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "kind": CLASSES,
+    "option": ("", "selectinload", "joinedload"),
+    "how": ("auto", "fetch", "evaluate", False),
 }
+BY_NAME = {name: st.sampled_from(choices) for name, choices in CHOICES.items()}
 BY_TYPE = {
     "int": NUMBERS,
     "int | None": st.none() | NUMBERS,
@@ -83,6 +88,34 @@ class Worlds:
 
 
 WORLDS = Worlds()
+
+
+def fixed_program(seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[str, bool]]:
+    """Make a program that is the same with every version of Python and hypothesis.
+
+    :returns: its steps and settings, for :meth:`Worlds.replay`.
+    """
+    chance = random.Random(seed)
+
+    def draw(parameter: inspect.Parameter) -> Any:
+        if parameter.name in CHOICES:
+            return chance.choice(CHOICES[parameter.name])
+        if parameter.annotation == "bool":
+            return chance.random() < 0.5
+        if parameter.annotation == "list[int]":
+            return [chance.randrange(12) for _ in range(chance.randrange(4))]
+        if parameter.annotation == "int | None" and chance.random() < 0.5:
+            return None
+        return chance.randrange(12)
+
+    settings = {name: chance.random() < 0.5 for name in Settings._fields}
+    settings["expire_on_commit"] |= settings["listening"]
+    steps: list[tuple[str, tuple[Any, ...]]] = [("query", (chance.choice(CLASSES), None, "", 0, False, True))]
+    for _ in range(chance.randrange(5, 25)):
+        name = chance.choice(list(STEPS))
+        parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
+        steps.append((name, tuple(map(draw, parameters))))
+    return steps, settings
 
 
 class Programs(RuleBasedStateMachine):
