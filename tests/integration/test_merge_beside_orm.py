@@ -14,6 +14,8 @@ from sqlalchemy.pool import StaticPool
 
 import session as ours
 
+from ..parity.hot import CPYTHON
+
 ATTRIBUTES = {"Parent": ("id", "name", "note", "children"), "Child": ("id", "name", "parent_id", "parent", "friends")}
 
 
@@ -149,6 +151,7 @@ class Program:
         ]
 
 
+@pytest.mark.skipif(not CPYTHON, reason="what nobody holds is still there for a while, and not in both alike")
 @pytest.mark.parametrize("seed", range(60))
 def test_random_merges_go_as_in_sqlalchemy_orm(seed: int) -> None:
     with warnings.catch_warnings():
