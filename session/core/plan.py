@@ -16,8 +16,6 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.util import LRUCache
 
-from session.core.expansion import Expansions
-
 __all__ = ["Plan", "PlanCache", "Slot", "plan_for"]
 
 PlanCache = LRUCache
@@ -48,7 +46,6 @@ class Plan:
 
     __slots__ = (
         "__weakref__",
-        "_expansions",
         "batched",
         "compiled",
         "dialect",
@@ -71,7 +68,6 @@ class Plan:
         self.sql: str = str(compiled)
         self.positional: bool = compiled.positional
         self.processors: list[Callable[[Any], Any] | None] | None = None
-        self._expansions: Expansions | None = None
         self.returns_rows: bool = bool(compiled._result_columns)
         #: Core can insert many rows with one statement, and tell which of the returned ones is whose
         self.batched: bool = compiled._insertmanyvalues is not None
@@ -173,11 +169,21 @@ class Plan:
 
     def expand(self, values: dict[str, Any]) -> tuple[str, Any]:
         """Give text and parameters of a plan whose text depends on its values (``IN``, ``LIMIT``)."""
-        if self._expansions is None:
-            self._expansions = Expansions(self.compiled)
-        expansion, values = self._expansions.of(values)
-        bound = expansion.fill(values)
-        return expansion.text, tuple(bound) if self.positional else dict(zip(expansion.names, bound, strict=True))
+        compiled = self.compiled
+        expanded = compiled._process_parameters_for_postcompile(values)
+        processors = dict(compiled._bind_processors)
+        processors.update(expanded.processors)
+        order = expanded.positiontup if self.positional else values
+        bound = {
+            name: processors[name](values[name]) if name in processors else values[name]
+            for name in order
+        }
+        if self.positional:
+            return expanded.statement, tuple([bound[name] for name in order])
+        escaped = compiled.escaped_bind_names
+        if escaped:
+            bound = {escaped.get(name, name): value for name, value in bound.items()}
+        return expanded.statement, bound
 
     # -- rows out ----------------------------------------------------------------------------
 
