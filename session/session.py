@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
@@ -286,9 +286,11 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         finally:
             transaction = self._transaction
             if transaction is not None:
-                gone = [state for level in transaction._lineage() for state in level.snapshot.deleted]
-                for level in list(transaction._lineage()):
-                    level.close(invalidate)
+                levels = list(transaction._lineage())
+                gone = [state for level in levels for state in level.snapshot.deleted]
+                with ExitStack() as innermost_first:
+                    for level in reversed(levels):
+                        innermost_first.callback(level.close, invalidate)
                 self._detach_states(gone)
 
     def in_transaction(self) -> bool:

@@ -395,8 +395,8 @@ class SessionTransaction(Guarded):
         for inner in self._inner():
             if inner._boundary and inner._parent is not None:
                 inner._parent.snapshot.absorb(inner.snapshot)
-                if self.nested:  # Core wants savepoints rolled back from the innermost outwards
-                    failure = inner._roll_back_connections() or failure
+                # Core wants savepoints rolled back from the innermost outwards
+                failure = inner._roll_back_connections() or failure
             inner.close()
         boundary = self
         if self._state is not DEACTIVE:
@@ -467,7 +467,7 @@ class SessionTransaction(Guarded):
         if self.nested:
             session._nested_transaction = self._previous_nested
         session._transaction = self._parent
-        if self._parent is None:
+        if self._boundary:
             self._release(invalidate)
         self._state = CLOSED
         if session.dispatch.after_transaction_end:

@@ -564,6 +564,34 @@ def test_conditional_savepoint_inside_a_savepoint(db):
     assert count(db) == 1
 
 
+@pytest.mark.parametrize("mode", ["conditional_savepoint", "rollback_only", "create_savepoint"])
+@pytest.mark.parametrize("end", ["close", "reset", "rollback of the root"])
+def test_savepoints_that_are_open_at_the_end_leave_the_connection_as_it_was(db, mode, end):
+    with db.connect() as connection:
+        outer = connection.begin()
+        around = None if mode == "rollback_only" else connection.begin_nested()
+        session = Session(connection, join_transaction_mode=mode)
+        root = session.begin()
+        session.add(User(name="a"))
+        session.begin_nested()
+        session.add(User(name="b"))
+        session.begin_nested()
+        session.flush()
+        if end == "rollback of the root":
+            root.rollback()
+        else:
+            getattr(session, end)()
+        assert connection.get_nested_transaction() is around
+        if outer.is_active:
+            if around is not None:
+                assert around.is_active
+                assert connection.scalar(select(func.count()).select_from(User.__table__)) == 0
+                around.commit()
+            connection.execute(User.__table__.insert().values(name="after"))
+            outer.commit()
+    assert count(db) == (0 if mode == "rollback_only" and end == "rollback of the root" else 2 if around is None else 1)
+
+
 def test_connection_options_apply_once(db):
     with Session(db) as session:
         connection = session.connection(execution_options={"stream_results": False})
