@@ -18,5 +18,5 @@ cdef class CollectionAttribute(AttributeImpl):
 
 
 cdef class PendingCollection:
-    cdef public dict added_items
-    cdef public dict deleted_items
+    cdef public dict added
+    cdef public dict deleted

@@ -34,16 +34,26 @@ cdef class PendingCollection:
     """Changes to a collection that is not loaded: applied when it is, or read by a flush."""
 
     def __init__(self):
-        self.added_items = {}
-        self.deleted_items = {}
+        self.added = {}
+        self.deleted = {}
+
+    @property
+    def added_items(self):
+        """The objects that were added, in their order."""
+        return list(self.added.values())
+
+    @property
+    def deleted_items(self):
+        """The objects that were removed, in their order."""
+        return list(self.deleted.values())
 
     def append(self, value):
-        if self.deleted_items.pop(id(value), None) is None:
-            self.added_items[id(value)] = value
+        if self.deleted.pop(id(value), None) is None:
+            self.added[id(value)] = value
 
     def remove(self, value):
-        if self.added_items.pop(id(value), None) is None:
-            self.deleted_items[id(value)] = value
+        if self.added.pop(id(value), None) is None:
+            self.deleted[id(value)] = value
 
 
 cdef class CollectionAttribute(AttributeImpl):
@@ -142,7 +152,7 @@ cdef class CollectionAttribute(AttributeImpl):
         cdef dict committed = state.committed
         if committed is None or not PyDict_Contains(committed, self.key):
             state.modified_event(dict_, self.key, NO_VALUE, self.copy)
-        elif not state.modified or (state.strong is None and state.home is not None):
+        elif not state.modified or (state._strong_obj is None and state.home is not None):
             state.mark_modified(self.key)
         return 0
 
@@ -240,7 +250,7 @@ cdef class CollectionAttribute(AttributeImpl):
             return collection
         changes = queued.pop(self.key)
         state.commit(dict_, (self.key,))
-        added, deleted = changes.added_items, changes.deleted_items
+        added, deleted = changes.added, changes.deleted
         if added or deleted:
             state.modified_event(dict_, self.key, collection, self.copy)
             present = {id(item) for item in adapter}
@@ -261,9 +271,7 @@ cdef class CollectionAttribute(AttributeImpl):
                 pending = state.peek("pending")
                 if pending and self.key in pending:
                     changes = pending[self.key]
-                    return History(
-                        list(changes.added_items.values()), (), list(changes.deleted_items.values())
-                    )
+                    return History(changes.added_items, (), changes.deleted_items)
             return HISTORY_BLANK
         adapter = current._sa_adapter
         committed = state.committed

@@ -8,7 +8,7 @@ cdef class IdentityMap:
     cdef public object session
     cdef public object session_id
     cdef public dict shelves
-    cdef public dict modified
+    cdef public dict _modified
     cdef public dict by_class
 
     cpdef dict shelf(self, identity_class, token=*)

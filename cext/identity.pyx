@@ -47,7 +47,7 @@ cdef class IdentityMap:
         self.session = _no_session if session is None else ref(session)
         self.session_id = next(_session_ids)
         self.shelves = {}
-        self.modified = {}
+        self._modified = {}
         self.by_class = {}
 
     # -- by class and raw identity -----------------------------------------------------------
@@ -141,8 +141,8 @@ cdef class IdentityMap:
             before = None
         elif before is not None:
             before.shelf = None
-            self.modified.pop(before, None)
-            before.strong = None
+            self._modified.pop(before, None)
+            before._strong_obj = None
         shelf[ident] = state
         state.shelf = shelf
         state.home = self
@@ -151,8 +151,8 @@ cdef class IdentityMap:
 
     def _note_modified(self, state):
         if state.modified:
-            state.strong = live_object(state)
-            self.modified[state] = None
+            state._strong_obj = live_object(state)
+            self._modified[state] = None
 
     cpdef bint discard(self, state):
         """Take a state out; the object stays attached to the Session.
@@ -163,7 +163,7 @@ cdef class IdentityMap:
 
     cdef bint take_out(self, InstanceState state) except -1:
         cdef dict shelf = state.shelf
-        cdef dict modified = self.modified
+        cdef dict modified = self._modified
         cdef PyObject *found
         if shelf is None or state.home is not self:
             return False
@@ -292,7 +292,7 @@ cdef class IdentityMap:
 
     def check_modified(self):
         """True if any object of this map has changes that were not flushed."""
-        return bool(self.modified)
+        return bool(self._modified)
 
     # -- all at once -------------------------------------------------------------------------
 
@@ -302,10 +302,10 @@ cdef class IdentityMap:
         for state in states:
             state.shelf = None
             state.home = None
-            state.strong = None
+            state._strong_obj = None
         self.shelves.clear()
         self.by_class.clear()
-        self.modified.clear()
+        self._modified.clear()
         return states
 
     def __setitem__(self, key, value):

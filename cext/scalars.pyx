@@ -35,7 +35,7 @@ cdef bint plain_set(ScalarAttribute impl, InstanceState state, dict dict_, value
     key = impl.key
     if impl.active_history and not PyDict_Contains(dict_, key):
         return False  # the old value has to be loaded first
-    if not state.modified or (state.strong is None and state.home is not None):
+    if not state.modified or (state._strong_obj is None and state.home is not None):
         found = PyDict_GetItemWithError(dict_, key)
         old = NO_VALUE if found is NULL else <object>found
         state.modified_event(dict_, key, old)
@@ -64,7 +64,7 @@ cdef class ScalarAttribute(AttributeImpl):
             committed = state.committed
             if committed is None or key not in committed or not state.modified:
                 state.modified_event(dict_, key, old)
-            elif state.strong is None and state.home is not None:
+            elif state._strong_obj is None and state.home is not None:
                 state.mark_modified(key)
         dict_[key] = value
 

@@ -39,7 +39,7 @@ cdef class InstanceState(ReferenceType):
     cdef public dict shelf
     cdef public dict committed
     cdef public object expired_keys
-    cdef public object strong
+    cdef public object _strong_obj
     cdef public object load_options
     cdef public object load_path
     cdef public dict extras

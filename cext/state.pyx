@@ -243,7 +243,7 @@ cdef class InstanceState(ReferenceType):
         return self.extra("callables", dict)
 
     @property
-    def pending_mutations(self):
+    def _pending_mutations(self):
         """Changes queued for collections that are not loaded, by attribute key."""
         return self.extra("pending", dict)
 
@@ -316,7 +316,7 @@ cdef class InstanceState(ReferenceType):
                 if previous is not None and previous is not NO_VALUE:
                     previous = copier(previous)
             committed[key] = previous
-        if not self.modified or (self.strong is None and self.home is not None):
+        if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
 
     cpdef mark_modified(self, key=None):
@@ -334,18 +334,18 @@ cdef class InstanceState(ReferenceType):
         session = home.session()
         if session is None:
             return
-        self.strong = obj
+        self._strong_obj = obj
         if self.shelf is not None:
-            home.modified[self] = None
+            home._modified[self] = None
         if session._transaction is None:
             session._autobegin_for_change()
 
     cdef _leave_modified(self):
         self.modified = False
-        self.strong = None
+        self._strong_obj = None
         home = self.home
         if home is not None:
-            home.modified.pop(self, None)
+            home._modified.pop(self, None)
 
     cpdef commit(self, dict_, keys):
         """Forget the history of some attributes: their present values are the committed ones."""
@@ -370,7 +370,7 @@ cdef class InstanceState(ReferenceType):
         self.expired = False
         if self.expired_keys is not None:
             self.unexpire(dict_)
-        if self.modified or self.strong is not None:
+        if self.modified or self._strong_obj is not None:
             self._leave_modified()
 
     cpdef unexpire(self, keys):
@@ -386,7 +386,7 @@ cdef class InstanceState(ReferenceType):
         manager = self.manager
         self.committed = None
         self.expired = True
-        if self.modified or self.strong is not None:
+        if self.modified or self._strong_obj is not None:
             self._leave_modified()
         extras = self.extras
         if extras is not None:
@@ -478,9 +478,9 @@ cdef class InstanceState(ReferenceType):
         home = self.home
         if home is not None:
             home.discard(self)
-            home.modified.pop(self, None)
+            home._modified.pop(self, None)
         self.home = None
-        self.strong = None
+        self._strong_obj = None
 
     def reset_identity(self):
         """Become transient: no identity, not deleted."""

@@ -42,7 +42,7 @@ class AppenderMixin(LateCollection):
     def session(self) -> Any:
         """The Session of the object; pending changes of the object are flushed first, where it flushes by itself."""
         session = self.state.session
-        if session is not None and session.autoflush and self.state in session.identity_map.modified:
+        if session is not None and session.autoflush and self.state in session.identity_map._modified:
             session._autoflush()
         return session if self.state.has_identity else None
 

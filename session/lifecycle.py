@@ -62,7 +62,7 @@ class LifeCycle:
                 self._insert_count += 1
                 state.insert_order = self._insert_count
                 state.home = self.identity_map
-                state.strong = self._new[state] = instance
+                state._strong_obj = self._new[state] = instance
                 return
         self._save_or_update_state(state)
 
@@ -100,7 +100,7 @@ class LifeCycle:
                 count += 1
                 state.insert_order = count
                 state.home = home
-                state.strong = instance
+                state._strong_obj = instance
                 new[state] = instance
                 if _reaches_others(state, instance, steps):
                     if state.extras is not None:
@@ -130,7 +130,7 @@ class LifeCycle:
             self._insert_count += 1
             other.insert_order = self._insert_count
             other.home = home
-            other.strong = new[other] = obj
+            other._strong_obj = new[other] = obj
 
     def _save_or_update_impl(self, state: Any) -> None:
         if state.ident is None:
@@ -198,7 +198,7 @@ class LifeCycle:
         state.home = self.identity_map
         pending = state.ident is None
         if pending or state.modified:
-            state.strong = obj
+            state._strong_obj = obj
         dispatch = self.dispatch
         if dispatch.after_attach:
             dispatch.after_attach(self, state)

@@ -372,7 +372,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         return _FlushScope(self)
 
     def _autoflush(self) -> None:
-        if not (self._new or self._deleted or self.identity_map.modified) or not self.autoflush or self._flushing:
+        if not (self._new or self._deleted or self.identity_map._modified) or not self.autoflush or self._flushing:
             return
         try:
             self.flush()
@@ -394,12 +394,12 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
             self.autoflush = before
 
     def _is_clean(self) -> bool:
-        return not self._new and not self._deleted and not self.identity_map.modified
+        return not self._new and not self._deleted and not self.identity_map._modified
 
     @property
     def _dirty_states(self) -> set[Any]:
         """The states of persistent objects with attributes that were set."""
-        return set(self.identity_map.modified)
+        return set(self.identity_map._modified)
 
     # -- what is in it -------------------------------------------------------------------------
 
@@ -416,7 +416,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     @property
     def dirty(self) -> Any:
         """The persistent objects with attributes that were set; :meth:`is_modified` tells about true changes."""
-        objects = [state() for state in list(self.identity_map.modified) if state not in self._deleted]
+        objects = [state() for state in list(self.identity_map._modified) if state not in self._deleted]
         return IdentitySet([obj for obj in objects if obj is not None])
 
     def __contains__(self, instance: object) -> bool:

@@ -29,19 +29,29 @@ __all__ = [
 class PendingCollection:
     """Changes to a collection that is not loaded: applied when it is, or read by a flush."""
 
-    __slots__ = ("added_items", "deleted_items")
+    __slots__ = ("added", "deleted")
 
     def __init__(self) -> None:
-        self.added_items: dict[int, Any] = {}
-        self.deleted_items: dict[int, Any] = {}
+        self.added: dict[int, Any] = {}
+        self.deleted: dict[int, Any] = {}
+
+    @property
+    def added_items(self) -> list[Any]:
+        """The objects that were added, in their order."""
+        return list(self.added.values())
+
+    @property
+    def deleted_items(self) -> list[Any]:
+        """The objects that were removed, in their order."""
+        return list(self.deleted.values())
 
     def append(self, value: Any) -> None:
-        if self.deleted_items.pop(id(value), None) is None:
-            self.added_items[id(value)] = value
+        if self.deleted.pop(id(value), None) is None:
+            self.added[id(value)] = value
 
     def remove(self, value: Any) -> None:
-        if self.added_items.pop(id(value), None) is None:
-            self.deleted_items[id(value)] = value
+        if self.added.pop(id(value), None) is None:
+            self.deleted[id(value)] = value
 
 
 class CollectionAttribute(AttributeImpl):
@@ -267,7 +277,7 @@ class CollectionAttribute(AttributeImpl):
             return collection
         changes = queued.pop(self.key)
         state.commit(dict_, (self.key,))
-        added, deleted = changes.added_items, changes.deleted_items
+        added, deleted = changes.added, changes.deleted
         if added or deleted:
             state.modified_event(dict_, self.key, collection, self.copy)
             present = {id(item) for item in adapter}
@@ -290,9 +300,7 @@ class CollectionAttribute(AttributeImpl):
                 pending = state.peek("pending")
                 if pending and self.key in pending:
                     changes = pending[self.key]
-                    return History(
-                        list(changes.added_items.values()), (), list(changes.deleted_items.values())
-                    )
+                    return History(changes.added_items, (), changes.deleted_items)
             return HISTORY_BLANK
         adapter = current._sa_adapter
         committed = state.committed

@@ -40,13 +40,13 @@ class IdentityMap:
     :param session: the owner, held weakly; ``None`` for a map without one.
     """
 
-    __slots__ = ("__weakref__", "by_class", "modified", "session", "session_id", "shelves")
+    __slots__ = ("__weakref__", "_modified", "by_class", "session", "session_id", "shelves")
 
     def __init__(self, session: Any = None) -> None:
         self.session: Callable[[], Any] = _no_session if session is None else ref(session)
         self.session_id: int = next(_session_ids)
         self.shelves: dict[tuple[Any, Any], dict[Any, Any]] = {}
-        self.modified: dict[Any, None] = {}
+        self._modified: dict[Any, None] = {}
         #: shelves of the classes with one key column that were asked for by :meth:`remember`
         self.by_class: dict[Any, dict[Any, Any]] = {}
 
@@ -130,8 +130,8 @@ class IdentityMap:
             before = None
         elif before is not None:
             before.shelf = None
-            self.modified.pop(before, None)
-            before.strong = None
+            self._modified.pop(before, None)
+            before._strong_obj = None
         shelf[ident] = state
         state.shelf = shelf
         state.home = self
@@ -140,8 +140,8 @@ class IdentityMap:
 
     def _note_modified(self, state: Any) -> None:
         if state.modified:
-            state.strong = state()
-            self.modified[state] = None
+            state._strong_obj = state()
+            self._modified[state] = None
 
     def discard(self, state: Any) -> bool:
         """Take a state out; the object stays attached to the Session.
@@ -154,7 +154,7 @@ class IdentityMap:
         state.shelf = None
         if shelf.get(state.ident) is state:
             del shelf[state.ident]
-        self.modified.pop(state, None)
+        self._modified.pop(state, None)
         return True
 
     safe_discard = discard
@@ -279,7 +279,7 @@ class IdentityMap:
 
     def check_modified(self) -> bool:
         """True if any object of this map has changes that were not flushed."""
-        return bool(self.modified)
+        return bool(self._modified)
 
     # -- all at once -------------------------------------------------------------------------
 
@@ -289,10 +289,10 @@ class IdentityMap:
         for state in states:
             state.shelf = None
             state.home = None
-            state.strong = None
+            state._strong_obj = None
         self.shelves.clear()
         self.by_class.clear()
-        self.modified.clear()
+        self._modified.clear()
         return states
 
     def __setitem__(self, key: tuple[Any, ...], value: Any) -> None:

@@ -40,7 +40,7 @@ class ScalarAttribute(AttributeImpl):
             committed = state.committed
             if committed is None or key not in committed or not state.modified:
                 state.modified_event(dict_, key, old)
-            elif state.strong is None and state.home is not None:
+            elif state._strong_obj is None and state.home is not None:
                 state.mark_modified(key)
         dict_[key] = value
 

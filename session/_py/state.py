@@ -6,7 +6,7 @@ own callback.  Everything that most objects never need (queued collection change
 tracking, per-object loaders, user info) lives in one lazily made ``extras`` dictionary.
 
 What comes in: changes reported by attributes, loads, expiry.  What goes out: the set of modified
-states of a Session's identity map (``IdentityMap.modified``), from which a flush starts.
+states of a Session's identity map (``IdentityMap._modified``), from which a flush starts.
 Next on the way: ``_py/identity.py``.
 """
 
@@ -62,6 +62,7 @@ class InstanceState(ref[Any]):
 
     __slots__ = (
         "_deleted",
+        "_strong_obj",
         "committed",
         "expired",
         "expired_keys",
@@ -76,7 +77,6 @@ class InstanceState(ref[Any]):
         "modified",
         "run_id",
         "shelf",
-        "strong",
     )
 
     is_instance = True
@@ -98,7 +98,7 @@ class InstanceState(ref[Any]):
         self.expired = False
         self.modified = False
         self._deleted = False
-        self.strong: Any = None
+        self._strong_obj: Any = None
         self.insert_order = 0
         self.load_options: Any = None
         self.load_path: Any = None
@@ -272,7 +272,7 @@ class InstanceState(ref[Any]):
         return self.extra("callables", dict)  # type: ignore[no-any-return]
 
     @property
-    def pending_mutations(self) -> Values:
+    def _pending_mutations(self) -> Values:
         """Changes queued for collections that are not loaded, by attribute key."""
         return self.extra("pending", dict)  # type: ignore[no-any-return]
 
@@ -348,7 +348,7 @@ class InstanceState(ref[Any]):
                 if previous is not None and previous is not NO_VALUE:
                     previous = copier(previous)
             committed[key] = previous
-        if not self.modified or (self.strong is None and self.home is not None):
+        if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
 
     def mark_modified(self, key: str | None = None) -> None:
@@ -366,18 +366,18 @@ class InstanceState(ref[Any]):
         session = home.session()
         if session is None:
             return
-        self.strong = obj
+        self._strong_obj = obj
         if self.shelf is not None:
-            home.modified[self] = None
+            home._modified[self] = None
         if session._transaction is None:
             session._autobegin_for_change()
 
     def _leave_modified(self) -> None:
         self.modified = False
-        self.strong = None
+        self._strong_obj = None
         home = self.home
         if home is not None:
-            home.modified.pop(self, None)
+            home._modified.pop(self, None)
 
     def commit(self, dict_: Values, keys: Iterable[str]) -> None:
         """Forget the history of some attributes: their present values are the committed ones."""
@@ -401,7 +401,7 @@ class InstanceState(ref[Any]):
         self.expired = False
         if self.expired_keys is not None:
             self.unexpire(dict_)
-        if self.modified or self.strong is not None:
+        if self.modified or self._strong_obj is not None:
             self._leave_modified()
 
     def unexpire(self, keys: Iterable[str]) -> None:
@@ -417,7 +417,7 @@ class InstanceState(ref[Any]):
         manager = self.manager
         self.committed = None
         self.expired = True
-        if self.modified or self.strong is not None:
+        if self.modified or self._strong_obj is not None:
             self._leave_modified()
         extras = self.extras
         if extras is not None:
@@ -504,9 +504,9 @@ class InstanceState(ref[Any]):
         home = self.home
         if home is not None:
             home.discard(self)
-            home.modified.pop(self, None)
+            home._modified.pop(self, None)
         self.home = None
-        self.strong = None
+        self._strong_obj = None
 
     def reset_identity(self) -> None:
         """Become transient: no identity, not deleted."""

@@ -50,7 +50,7 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
     :raises sqlalchemy.exc.CircularDependencyError: rows depend on each other in a circle.
     SQL: INSERT, UPDATE and DELETE; SELECT of related objects that a delete has to know.
     """
-    if not session._new and not session._deleted and not session.identity_map.modified:
+    if not session._new and not session._deleted and not session.identity_map._modified:
         return
     uow = UnitOfWork(session)
     if session.dispatch.before_flush:
@@ -70,7 +70,7 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
             session._warn_on_events = False
         session.dispatch.after_flush(session, uow)
         uow.finish()
-        if objects is None and session.identity_map.modified:
+        if objects is None and session.identity_map._modified:
             _reset_late_changes(session)
         session.dispatch.after_flush_postexec(session, uow)
 
@@ -99,13 +99,13 @@ class _CollectorAtRest:
 
 def _forget_net_zero(session: Any, objects: Any) -> None:
     """Nothing is to be written at all: nothing is modified any more either."""
-    if objects is None and session.identity_map.modified and not session._new and not session._deleted:
-        state_module.commit_all_states(list(session.identity_map.modified))
+    if objects is None and session.identity_map._modified and not session._new and not session._deleted:
+        state_module.commit_all_states(list(session.identity_map._modified))
 
 
 def _reset_late_changes(session: Any) -> None:
     """Listeners of the flush have changed objects that were not part of it; that is lost, and said."""
-    late = list(session.identity_map.modified)
+    late = list(session.identity_map._modified)
     warnings.warn(
         f"Attributes of {len(late)} object(s) were changed by listeners while the flush was executing, after what it "
         f"writes was decided; these changes are not written. Change other objects in before_flush instead",
@@ -162,7 +162,7 @@ class UnitOfWork:
         session = self.session
         wanted = None if objects is None else _states_of(objects)
         deleted = session._deleted
-        for manager, members in linking.by_manager([*session._new, *session.identity_map.modified]):
+        for manager, members in linking.by_manager([*session._new, *session.identity_map._modified]):
             if deleted or wanted is not None:
                 members = [s for s in members if s not in deleted and (wanted is None or s in wanted)]
             members = self._with_parents(manager.mapper, members)

@@ -361,7 +361,7 @@ def show(value: Any) -> Any:
     if name == "AttributeEventToken":
         return f"token {value.op} of {value.key}"
     if name == "PendingCollection":
-        return ("queued", show(list(value.added_items.values())), show(list(value.deleted_items.values())))
+        return ("queued", show(value.added_items), show(value.deleted_items))
     if name == "CollectionAdapter":
         return ("adapter", value.empty, value.invalidated, value.impl.key)
     if isinstance(value, BaseException):
@@ -385,7 +385,7 @@ def picture(state: Any) -> dict[str, Any]:
         "expired": state.expired,
         "modified": state.modified,
         "deleted": state._deleted,
-        "strong": None if state.strong is None else label(state.strong),
+        "_strong_obj": None if state._strong_obj is None else label(state._strong_obj),
         "ident": show(state.ident),
         "token": state.identity_token,
         "at home": state.home is not None,

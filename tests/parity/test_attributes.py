@@ -567,7 +567,7 @@ def program(world: World, chance: random.Random) -> Any:
             gives,
             [picture(each) for each in ghosts],
             [[sorted(each.unloaded), sorted(each.unmodified)] for each in ghosts],
-            show(list(world.home.modified)),
+            show(list(world.home._modified)),
             show(world.home.values()),
             world.owner.begun,
             world.log[-20:],

@@ -30,7 +30,7 @@ def test_keywords_become_changes(world: World) -> None:
     assert (obj.id, obj.name) == (None, "n")
     assert list(state_of(obj).committed.items()) == [("name", NO_VALUE), ("id", NO_VALUE)]
     assert state_of(obj).modified
-    assert state_of(obj).strong is None
+    assert state_of(obj)._strong_obj is None
 
 
 def test_no_keywords_no_change(world: World) -> None:

@@ -228,7 +228,7 @@ def program(world: World, seed: int) -> Iterator[Any]:
     for _ in range(150):
         gives = step(chance, objects, others)
         yield gives, [picture(state_of(each)) for each in objects + others], len(world.log), world.log[-3:]
-        yield show(list(world.home.modified)), [list(map(show, each.__dict__.get("children", ()))) for each in objects]
+        yield show(list(world.home._modified)), [list(map(show, each.__dict__.get("children", ()))) for each in objects]
 
 
 def step(chance: random.Random, objects: list[Any], others: list[Any]) -> Any:

@@ -127,9 +127,9 @@ def test_replace_gives_the_predecessor_back(world: World, cls: Any) -> None:
     assert world.home.replace(state_of(other)) is state_of(obj)
     assert world.home.replace(state_of(other)) is None
     assert world.home.lookup(cls, 1) is other
-    assert (state_of(obj).shelf, state_of(obj).strong) == (None, None)
-    assert list(world.home.modified) == [state_of(other)]
-    assert state_of(other).strong is other
+    assert (state_of(obj).shelf, state_of(obj)._strong_obj) == (None, None)
+    assert list(world.home._modified) == [state_of(other)]
+    assert state_of(other)._strong_obj is other
 
 
 def test_discard(world: World, cls: Any) -> None:
@@ -140,7 +140,7 @@ def test_discard(world: World, cls: Any) -> None:
     assert world.home.discard(state) is True
     assert world.home.safe_discard(state) is False
     assert (state.shelf, state.home) == (None, world.home)
-    assert world.home.modified == {}
+    assert world.home._modified == {}
     assert not world.home.contains_state(state)
     assert not world.home
 
@@ -150,9 +150,9 @@ def test_clear_lets_everybody_go(world: World, cls: Any) -> None:
     objects[1].name = "modified"
     states = world.home.clear()
     assert states == [state_of(obj) for obj in objects]
-    assert [(s.home, s.shelf, s.strong) for s in states] == [(None, None, None)] * 3
+    assert [(s.home, s.shelf, s._strong_obj) for s in states] == [(None, None, None)] * 3
     assert not world.home
-    assert world.home.modified == {}
+    assert world.home._modified == {}
 
 
 def test_finalizers_may_use_a_map_that_is_cleared(world: World) -> None:
@@ -467,7 +467,7 @@ def program(world: World, chance: random.Random) -> Any:
                     bool(each),
                     show(each.values()),
                     [show(k[1:]) for k in each],
-                    show(list(each.modified)),
+                    show(list(each._modified)),
                 )
                 for each in homes
             ],

@@ -50,7 +50,7 @@ def test_rows_become_objects(world: World, cls: Any, context: Context) -> None:
     state = state_of(one)
     assert state() is one
     assert (state.ident, state.home, state.shelf) == (1, world.home, world.home.shelf(cls))
-    assert (state.committed, state.modified, state.strong) == (None, False, None)
+    assert (state.committed, state.modified, state._strong_obj) == (None, False, None)
     assert world.home.values() == [one, two]
     assert state.manager is world.manager(cls)
 

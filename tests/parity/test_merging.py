@@ -114,8 +114,8 @@ def test_values_go_to_the_object_that_is_there(world: World) -> None:
     assert merger.run(world.make(merger.cls, id=1, name="after")) is there
     assert (there.id, there.name, there.note) == (1, "after", "kept")
     state = state_of(there)
-    assert (state.committed, state.modified, state.strong) == ({"id": 1, "name": "before"}, True, there)
-    assert list(world.home.modified) == [state]
+    assert (state.committed, state.modified, state._strong_obj) == ({"id": 1, "name": "before"}, True, there)
+    assert list(world.home._modified) == [state]
 
 
 def test_what_is_not_loaded_on_either_side_expires(world: World) -> None:

@@ -38,7 +38,7 @@ FRESH = {
     "expired": False,
     "modified": False,
     "_deleted": False,
-    "strong": None,
+    "_strong_obj": None,
     "insert_order": 0,
     "load_options": None,
     "load_path": None,
@@ -289,7 +289,7 @@ def test_a_state_that_dies_with_its_object_calls_nobody(world: World) -> None:
 def test_a_state_and_its_object_in_a_circle_are_collected(world: World) -> None:
     thing = make(world)
     state = state_of(thing)
-    state.strong = thing
+    state._strong_obj = thing
     state.extra("info", dict)["me"] = state
     state.committed = {"state": state}
     witness = weakref.ref(thing)
@@ -410,7 +410,7 @@ def test_a_state_whose_session_has_died_is_detached(world: World, thing: Any) ->
     assert state.detached
     thing.name = "other"
     assert state.modified
-    assert state.strong is None
+    assert state._strong_obj is None
 
 
 # -- changes ---------------------------------------------------------------------------------
@@ -473,10 +473,10 @@ def test_a_modified_object_of_a_session_is_held(world: World) -> None:
     thing = make(world)
     state = world.file(thing, 1)
     state.commit_all(thing.__dict__)
-    assert state.strong is None
+    assert state._strong_obj is None
     thing.name = "two"
-    assert state.strong is thing
-    assert list(world.home.modified) == [state]
+    assert state._strong_obj is thing
+    assert list(world.home._modified) == [state]
     assert world.owner.begun == 1
     thing.name = "three"
     assert world.owner.begun == 1
@@ -486,15 +486,15 @@ def test_a_modified_object_of_a_session_is_held(world: World) -> None:
     state.commit_all(state().__dict__)
     collect()
     assert state() is None
-    assert world.home.modified == {}
+    assert world.home._modified == {}
 
 
 def test_a_pending_object_is_held_but_not_among_the_modified(world: World, thing: Any) -> None:
     state = state_of(thing)
     state.home = world.home
     state.mark_modified()
-    assert state.strong is thing
-    assert world.home.modified == {}
+    assert state._strong_obj is thing
+    assert world.home._modified == {}
 
 
 def test_a_change_after_death_is_an_error(world: World) -> None:
@@ -534,7 +534,7 @@ def test_commit_forgets_the_history_of_some(world: World, thing: Any) -> None:
     state.commit(thing.__dict__, ("name", "absent"))
     assert list(state.committed) == ["id", "note"]
     assert state.expired_keys == {"id", "other"}
-    assert state.pending_mutations == {"absent": 2}
+    assert state._pending_mutations == {"absent": 2}
     assert state.modified
     state.commit(thing.__dict__, ("id", "other"))
     assert state.expired_keys == {"other"}
@@ -550,10 +550,10 @@ def test_commit_all_forgets_everything(world: World, thing: Any) -> None:
     state.expired_keys = frozenset({"name", "absent"})
     state.extra("pending", dict)["name"] = 1
     state.commit_all(thing.__dict__)
-    assert (state.committed, state.expired, state.modified, state.strong) == (None, False, False, None)
+    assert (state.committed, state.expired, state.modified, state._strong_obj) == (None, False, False, None)
     assert state.expired_keys == {"absent"}
     assert state.peek("pending") is None
-    assert world.home.modified == {}
+    assert world.home._modified == {}
 
 
 def test_expire_forgets_the_values_of_mapped_attributes_only(world: World, thing: Any) -> None:
@@ -572,12 +572,12 @@ def test_expire_forgets_the_values_of_mapped_attributes_only(world: World, thing
     state.expire(thing.__dict__)
     assert set(thing.__dict__) == {INSTANCE_STATE, "label", "own"}
     assert state.expired
-    assert (state.committed, state.modified, state.strong) == (None, False, None)
+    assert (state.committed, state.modified, state._strong_obj) == (None, False, None)
     assert state.expired_keys is manager.expirable
     assert state.extras == {}
     assert (state.load_options, state.load_path) == ("options", None)
     assert expired == [(state, None)]
-    assert world.home.modified == {}
+    assert world.home._modified == {}
     assert parts._sa_adapter is None or parts._sa_adapter.invalidated
 
 
@@ -648,7 +648,7 @@ def test_rarely_used_parts_are_made_at_first_use(world: World, thing: Any) -> No
     state.info["a"] = 1
     state.parents["b"] = 2
     state.callables["c"] = 3
-    state.pending_mutations["d"] = 4
+    state._pending_mutations["d"] = 4
     assert state.extras == {"info": {"a": 1}, "parents": {"b": 2}, "callables": {"c": 3}, "pending": {"d": 4}}
     assert state.peek("info") is state.info
     with pytest.raises(ZeroDivisionError):
@@ -658,10 +658,10 @@ def test_rarely_used_parts_are_made_at_first_use(world: World, thing: Any) -> No
 
 def test_detach_leaves_the_map(world: World, thing: Any) -> None:
     state = world.file(thing, 1)
-    assert world.home.modified == {state: None}
+    assert world.home._modified == {state: None}
     state.detach()
-    assert (state.home, state.shelf, state.strong) == (None, None, None)
-    assert world.home.modified == {}
+    assert (state.home, state.shelf, state._strong_obj) == (None, None, None)
+    assert world.home._modified == {}
     assert not world.home
     state.detach()
 
@@ -673,8 +673,8 @@ def test_loops_over_states(world: World, thing: Any) -> None:
     others = [world.make(type(thing), name=str(number)) for number in range(5)]
     states = [world.file(other, number) for number, other in enumerate(others)]
     del others[2]
-    states[2].strong = None
-    world.home.modified.pop(states[2])
+    states[2]._strong_obj = None
+    world.home._modified.pop(states[2])
     collect()
     assert states[2]() is None
     world.state.commit_all_states(states)
@@ -707,11 +707,11 @@ def test_the_modified_states_are_not_walked_while_they_leave(world: World, thing
     for number, other in enumerate(others):
         world.file(other, number)
         other.name = "changed"
-    assert len(world.home.modified) == 5
+    assert len(world.home._modified) == 5
     with pytest.raises(RuntimeError, match="changed size"):
-        getattr(world.state, loop)(world.home.modified)
-    getattr(world.state, loop)(list(world.home.modified))
-    assert world.home.modified == {}
+        getattr(world.state, loop)(world.home._modified)
+    getattr(world.state, loop)(list(world.home._modified))
+    assert world.home._modified == {}
 
 
 @pytest.mark.parametrize("number", [1 << 70, -(1 << 70), "text", None])
@@ -817,7 +817,7 @@ def test_references_are_given_back(world: World, thing: Any) -> None:
         state.dict  # noqa: B018
         state.ident = 1
         state.home = world.home
-        state.strong = thing
+        state._strong_obj = thing
         state.modified_event(thing.__dict__, "name", "x")
         state.commit(thing.__dict__, ("name",))
         state.expire_attributes(thing.__dict__, ())
