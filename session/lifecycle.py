@@ -311,11 +311,14 @@ class LifeCycle:
         """Part with states; the life-cycle events tell what each was and is now.
 
         A listener that fails does not keep the others from leaving; the first error is raised at the end.
+
+        :param to_transient: their rows are gone, so they lose their identity, also those that have left before and
+            are in no Session.
         """
         failure: BaseException | None = None
         home, dispatch = self.identity_map, self.dispatch
         for state in states:
-            if state.home is not home:
+            if state.home is not home and not (to_transient and state.detached):
                 continue
             if state.ident is None:
                 listeners = dispatch.pending_to_transient

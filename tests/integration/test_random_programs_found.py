@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, inspect, select
+from sqlalchemy import Engine, delete, event, inspect, select
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 import session as package
@@ -113,3 +113,40 @@ def test_an_object_of_two_tables_is_deleted_when_only_its_version_has_expired(
     session.delete(company)
     session.flush()
     assert inspect(company).deleted
+
+
+def test_a_rollback_takes_the_identity_of_new_objects_that_have_left_the_session(
+    session: Session, models: SimpleNamespace
+) -> None:
+    heard = []
+    event.listen(session, "persistent_to_transient", lambda session, obj: heard.append(obj))
+    expunged, remade = models.Tag(code="c"), models.Tag(code="d")
+    session.add_all([expunged, remade])
+    session.flush()
+    session.expunge(expunged)
+    package.make_transient(remade)
+    package.make_transient_to_detached(remade)
+    assert inspect(expunged).detached
+    session.rollback()
+    for tag in (expunged, remade):
+        assert inspect(tag).transient
+        assert inspect(tag).key is None
+        assert tag.name is None
+    assert heard == [expunged, remade]
+    session.add_all([expunged, remade])
+    session.commit()
+    assert session.scalars(select(models.Tag.code).order_by(models.Tag.code)).all() == ["a", "b", "c", "d"]
+
+
+def test_a_rollback_leaves_a_new_object_alone_that_has_gone_to_another_session(
+    engine: Engine, session: Session, models: SimpleNamespace
+) -> None:
+    tag = models.Tag(code="c")
+    session.add(tag)
+    session.flush()
+    session.expunge(tag)
+    with Session(engine) as other:
+        other.add(tag)
+        session.rollback()
+        assert tag in other
+        assert inspect(tag).persistent
