@@ -13,7 +13,14 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
-from session.constants import ATTR_WAS_SET, NO_AUTOFLUSH, PASSIVE_NO_RESULT, PASSIVE_OFF, SQL_OK
+from session.constants import (
+    ATTR_WAS_SET,
+    NO_AUTOFLUSH,
+    PASSIVE_NO_FETCH_RELATED,
+    PASSIVE_NO_RESULT,
+    PASSIVE_OFF,
+    SQL_OK,
+)
 from session.exc import DetachedInstanceError, ObjectDeletedError
 from session.load.carried import peers_of, rejoin
 from session.load.context import EMPTY_DICT
@@ -327,7 +334,7 @@ def refresh_state(
         )
     mapper = state.manager.mapper
     only = None if keys is None else frozenset(keys)
-    later = () if only is None else [key for key in only if loads_when_read(mapper, key)]
+    later = () if only is None else [key for key in mapper.props if key in only and loads_when_read(mapper, key)]
     if only is not None and not all(is_row_key(mapper, key) for key in only):
         # related objects are found by the key
         only = only.union(mapper.pk_keys)
@@ -376,13 +383,22 @@ def refresh_state(
     dict_ = state.dict
     for key in later:
         if key not in dict_ and key not in (state.peek("callables") or ()):
-            state.manager[key].impl.get(state, dict_)
+            passive = PASSIVE_NO_FETCH_RELATED if leads_back(mapper, key) else PASSIVE_OFF
+            state.manager[key].impl.get(state, dict_, passive)
 
 
 def loads_when_read(mapper: Any, key: str) -> bool:
     """Tell whether a refresh that names a relationship has to load it by itself if the SELECT does not."""
     prop = mapper.props.get(key)
     return prop is not None and prop.is_relationship and prop.strategy in LOADED
+
+
+def leads_back(mapper: Any, key: str) -> bool:
+    """Tell whether a many-to-one leads to the class that it comes from, which ends eager loading unless ``join_depth``
+    says how far it goes: a refresh takes what the Session has, and leaves the rest to the moment of reading.
+    """
+    prop = mapper.props[key]
+    return prop.mapper is mapper and prop.use_get and not prop.join_depth
 
 
 LOADED = frozenset({"select", "peers", "joined", "selectin", "subquery", "immediate"})

@@ -150,3 +150,22 @@ def test_a_rollback_leaves_a_new_object_alone_that_has_gone_to_another_session(
         session.rollback()
         assert tag in other
         assert inspect(tag).persistent
+
+
+def test_a_refresh_that_names_a_many_to_one_to_the_same_class_takes_what_the_session_has(
+    session: Session, models: SimpleNamespace
+) -> None:
+    leaf = session.get(models.Node, 3)
+    for expire in (True, False):
+        if expire:
+            session.expire(leaf)
+        session.refresh(leaf, ["parent", "children"])
+        assert leaf.__dict__["children"] == []
+        assert leaf.__dict__["parent_id"] == 2
+        assert "parent" not in leaf.__dict__
+    left = leaf.parent
+    session.refresh(leaf, ["parent"])
+    assert leaf.__dict__["parent"] is left
+    item = session.get(models.Item, 1)
+    session.refresh(item, ["owner"])
+    assert item.__dict__["owner"].id == 1
