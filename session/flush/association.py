@@ -105,7 +105,7 @@ class ManyToMany(Dependency):
     def _collect(self, uow: Any, state: Any, child: Any, rows: list[Row], operation: str, before: bool = False) -> None:
         self.check_class(child)
         if not uow.session._contains_state(child):
-            if not child._deleted:
+            if not child.deleted:
                 uow.warn_of_stranger(child, operation, self.prop)
             return
         found: Row = {}

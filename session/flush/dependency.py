@@ -337,8 +337,6 @@ class OneToMany(Dependency):
         self.check_class(child)
         if child is None or child() is None or (not self.post_update and uow.is_deleted(child)):
             return
-        if not uow.knows(child):
-            return
         sync.populate(uow, self.pairs, state, child, by_database)
         if self.post_update:
             uow.post_update(child, self.pairs)
@@ -347,8 +345,6 @@ class OneToMany(Dependency):
         self.check_class(child)
         deleted = uow.is_deleted(child)
         if child() is None or (deleted and not (self.post_update and before_delete)):
-            return
-        if not uow.knows(child):
             return
         sync.clear(self.pairs, child, self.prop)
         if self.post_update:

@@ -212,7 +212,7 @@ class UnitOfWork:
         known = self.states.get(state)
         if known is None:
             if not self.session._contains_state(state):
-                if operation is not None and not state._deleted:
+                if operation is not None and not state.deleted:
                     self.warn_of_stranger(state, operation, prop)
                 return False
             if list_only:

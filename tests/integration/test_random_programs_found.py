@@ -169,3 +169,59 @@ def test_a_refresh_that_names_a_many_to_one_to_the_same_class_takes_what_the_ses
     item = session.get(models.Item, 1)
     session.refresh(item, ["owner"])
     assert item.__dict__["owner"].id == 1
+
+
+def test_a_member_that_a_commit_has_deleted_is_warned_of_when_its_rows_are_taken_away(
+    session: Session, models: SimpleNamespace
+) -> None:
+    item = session.get(models.Item, 3)
+    assert [tag.code for tag in item.tags] == ["a"]
+    session.delete(item)
+    session.commit()
+    assert inspect(item).detached
+    item.tags.clear()
+    with pytest.warns(SAWarning, match="Item object that is not in this Session is part of Tag.items; the delete"):
+        session.flush()
+
+
+def test_a_new_child_outside_the_session_is_warned_of_and_gets_the_foreign_key(
+    session: Session, models: SimpleNamespace
+) -> None:
+    company, root = session.get(models.Company, 2), session.get(models.Node, 1)
+    item, node = models.Item(name="new"), models.Node(name="new")
+    item.owner, node.parent = company, root
+    assert item not in session
+    with pytest.warns(SAWarning) as caught:
+        session.flush()
+    assert sorted(str(warning.message).split(";")[0] for warning in caught) == [
+        "A Item object that is not in this Session is part of Owner.items",
+        "A Node object that is not in this Session is part of Node.children",
+    ]
+    assert (item.owner_id, node.parent_id) == (2, 1)
+    assert item not in session
+
+
+def test_a_child_that_was_expunged_loses_the_foreign_key_with_its_parent(
+    session: Session, models: SimpleNamespace
+) -> None:
+    item = session.get(models.Item, 1)
+    badge = item.badge
+    session.expunge(badge)
+    session.execute(delete(models.Badge.__table__))
+    session.delete(item)
+    with pytest.warns(SAWarning, match="Badge object that is not in this Session is part of Item.badge; the delete"):
+        session.flush()
+    assert badge.item_id is None
+
+
+def test_a_child_that_was_expunged_follows_the_new_key_of_its_parent(
+    session: Session, models: SimpleNamespace
+) -> None:
+    left = session.get(models.Node, 2)
+    (leaf,) = left.children
+    session.expunge(leaf)
+    session.execute(delete(models.Node.__table__).where(models.Node.__table__.c.id == 3))
+    left.id = 7
+    with pytest.warns(SAWarning, match="the pk change along this relationship"):
+        session.flush()
+    assert leaf.parent_id == 7

@@ -32,7 +32,6 @@ from sqlalchemy import inspect
 from .picture import expired_columns
 from .world import Outcome, World
 
-FOREIGN_KEYS = frozenset({"owner_id", "item_id", "parent_id"})
 REFERENCES = frozenset({"owner", "item", "parent"})
 FLUSH_ERRORS = ("IntegrityError", "StaleDataError", "FlushError", "CircularDependencyError")
 
@@ -95,7 +94,8 @@ def equalise(ours: World, theirs: World) -> None:
 
     * A flush loads expired columns there, which it does not need here: they expire there.
     * A delete loads many-to-one references there, which it does not need here: they are unloaded there.
-    * A flush writes the foreign key into a new child that is not in the Session there: so it is here.
+    * A flush writes the foreign key into a new child that is not in the Session, in both; there not in a tree whose
+      collection is not loaded: so it is there.
     * With ``expire_on_commit=False`` deleted objects stay in the Session after the commit there: they leave it.
     """
     for number, obj in theirs.held.items():
@@ -108,10 +108,14 @@ def equalise(ours: World, theirs: World) -> None:
         late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)
         if late and state.persistent:
             theirs.session.expire(obj, late)
-        if obj not in theirs.session and mine not in ours.session:
-            for name in FOREIGN_KEYS & set(obj.__dict__):
-                if mine.__dict__.get(name) != obj.__dict__[name]:
-                    setattr(mine, name, obj.__dict__[name])
+        elif late and state.deleted:  # which cannot be expired
+            state.expired_attributes.update(late)
+            for name in late & set(obj.__dict__):
+                del obj.__dict__[name]
+        if type(obj).__name__ == "Node" and obj not in theirs.session and mine not in ours.session:
+            written = mine.__dict__.get("parent_id")
+            if written is not None and "parent_id" not in obj.__dict__:
+                obj.parent_id = written
 
 
 def normalised_update(statement: str) -> str | None:
