@@ -88,7 +88,7 @@ class LifeCycle:
             for instance in instances:
                 state = instance_state(instance)
                 if state.manager is not manager:
-                    if manager is None:
+                    if manager is None and state.home is None and state.ident is None:
                         self._autobegin_t()
                     manager = state.manager
                     steps = manager.mapper.cascade_steps("save-update")

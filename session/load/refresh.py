@@ -351,6 +351,7 @@ def refresh_state(
             load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
         except ObjectDeletedError:
             raise row_is_gone(state) from None
+        state.expired = False
         return
     partial = mapper.composite_key and any(value is None for value in ident)
     if given or lock is not None or partial:
@@ -378,6 +379,7 @@ def refresh_state(
         )
     if found is None:
         raise row_is_gone(state)
+    state.expired = False
     if not later:
         return
     dict_ = state.dict

@@ -225,3 +225,31 @@ def test_a_child_that_was_expunged_follows_the_new_key_of_its_parent(
     with pytest.warns(SAWarning, match="the pk change along this relationship"):
         session.flush()
     assert leaf.parent_id == 7
+
+
+def test_a_refresh_of_some_attributes_ends_the_expiry_of_the_whole_object(
+    session: Session, models: SimpleNamespace
+) -> None:
+    company = session.get(models.Company, 2)
+    for names in (["id"], ["id", "items"]):
+        session.expire(company)
+        session.refresh(company, names)
+        assert not inspect(company).expired
+        assert inspect(company).expired_attributes >= {"name", "city", "version"}
+        assert session.get(models.Company, 2) is company
+        assert "name" not in company.__dict__
+    (item,) = company.items
+    company.items = []
+    assert history(item, "owner") == [[None], [], [company]]
+    assert (company.name, company.city) == ("bob", "oslo")
+
+
+def test_adding_objects_whose_rows_are_gone_begins_no_transaction(session: Session, models: SimpleNamespace) -> None:
+    badge = session.get(models.Badge, 1)
+    session.delete(badge)
+    session.commit()
+    with pytest.raises(InvalidRequestError):
+        session.add_all([badge])
+    assert not session.in_transaction()
+    session.add_all([models.Badge()])
+    assert session.in_transaction()

@@ -100,11 +100,11 @@ def equalise(ours: World, theirs: World) -> None:
     """
     for number, obj in theirs.held.items():
         state, mine = inspect(obj), ours.held[number]
-        if state.deleted and not theirs.session.in_transaction():
-            theirs.session.expunge(obj)
-        elif state.deleted:
+        if state.deleted:
             for name in REFERENCES & set(obj.__dict__) - set(mine.__dict__):
                 del obj.__dict__[name]
+            if not theirs.session.in_transaction():
+                theirs.session.expunge(obj)
         late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)
         if late and state.persistent:
             theirs.session.expire(obj, late)
