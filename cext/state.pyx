@@ -393,6 +393,7 @@ cdef class InstanceState(ReferenceType):
             extras.pop("pending", None)
             extras.pop("empty", None)
             extras.pop("callables", None)
+            _forget_parents(extras)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
@@ -512,6 +513,12 @@ def expire_states(states):
         obj = live_object(state)
         if obj is not None:
             state.expire(instance_dict(obj))
+
+
+cdef _forget_parents(dict extras):
+    """Forget which parents were gained and lost: the rows say who belongs to whom."""
+    for token in [key for key in extras if type(key) is int]:
+        del extras[token]
 
 
 cdef _remember_known(dict known, dict_):

@@ -424,6 +424,7 @@ class InstanceState(ref[Any]):
             extras.pop("pending", None)
             extras.pop("empty", None)
             extras.pop("callables", None)
+            _forget_parents(extras)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
@@ -536,6 +537,12 @@ def expire_states(states: Iterable[InstanceState]) -> None:
         obj = state()
         if obj is not None:
             state.expire(obj.__dict__)
+
+
+def _forget_parents(extras: AnyValues) -> None:
+    """Forget which parents were gained and lost: the rows say who belongs to whom."""
+    for token in [key for key in extras if type(key) is int]:
+        del extras[token]
 
 
 def _remember_known(known: Values, dict_: Values) -> None:

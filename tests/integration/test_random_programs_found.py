@@ -253,3 +253,37 @@ def test_adding_objects_whose_rows_are_gone_begins_no_transaction(session: Sessi
     assert not session.in_transaction()
     session.add_all([models.Badge()])
     assert session.in_transaction()
+
+
+def test_an_object_that_lost_its_parent_has_it_back_after_a_rollback(session: Session, models: SimpleNamespace) -> None:
+    owner = session.get(models.Owner, 1)
+    first, second = owner.items
+    owner.items.remove(first)
+    second.owner = None
+    session.rollback()
+    first.name = second.name = "kept"
+    session.commit()
+    assert [item.name for item in owner.items] == ["kept", "kept"]
+
+
+def test_an_orphan_whose_delete_is_rolled_back_is_no_orphan(session: Session, models: SimpleNamespace) -> None:
+    owner = session.get(models.Owner, 1)
+    first, second = owner.items
+    with session.begin_nested() as savepoint:
+        owner.items.remove(first)
+        session.flush()
+        assert inspect(first).deleted
+        savepoint.rollback()
+    first.name = "kept"
+    session.commit()
+    assert owner.items == [first, second]
+
+
+def test_an_expired_object_is_no_orphan(session: Session, models: SimpleNamespace) -> None:
+    item = session.get(models.Item, 1)
+    assert item.owner.id == 1
+    del item.owner
+    session.expire_all()
+    item.name = "kept"
+    session.commit()
+    assert item.owner.id == 1
