@@ -138,5 +138,8 @@ INSTANCE_STATE: Final = "_sa_instance_state"
 CLASS_MANAGER: Final = "_session_manager_"
 """The name under which a mapped class keeps its manager."""
 
+KNOWN_CLASS_MANAGER: Final = "_sa_class_manager"
+"""The name under which tools look for the manager of a mapped class, of this package or of ``sqlalchemy.orm``."""
+
 PLUGIN: Final = "session"
 """The name under which this package plugs into Core's statements."""

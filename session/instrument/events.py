@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 
-from session.constants import CLASS_MANAGER
+from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER
 from session.core.event import listen_elsewhere
 from session.core.inspection import precede
 
@@ -46,7 +46,7 @@ class InstanceEvents(event.Events[Any]):
         manager = target.__dict__.get(CLASS_MANAGER)
         if manager is not None:
             return manager
-        if "_sa_class_manager" in target.__dict__:
+        if target.__dict__.get(KNOWN_CLASS_MANAGER) is not manager:
             return None
         return _Hold.of(target)
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from session._accel import construct
 from session._accel import state as state_module
-from session.constants import CLASS_MANAGER, INSTANCE_STATE
+from session.constants import CLASS_MANAGER, INSTANCE_STATE, KNOWN_CLASS_MANAGER
 from session.instrument.attribute_state import AttributeStates
 from session.instrument.base import class_label
 from session.instrument.events import InstanceEvents
@@ -188,6 +188,11 @@ class ClassManager(dict[str, Any]):
         for manager in self.subclass_managers():
             manager.note_listeners()
 
+    def take_its_place(self) -> None:
+        """Become what is found on the class, by this package and by tools."""
+        setattr(self.class_, CLASS_MANAGER, self)
+        setattr(self.class_, KNOWN_CLASS_MANAGER, self)
+
     def unregister(self) -> None:
         """Take the instrumentation off the class again."""
         for key in list(self.local_attributes):
@@ -198,8 +203,9 @@ class ClassManager(dict[str, Any]):
                 del cls.__init__
             else:
                 cls.__init__ = self.original_init
-        if cls.__dict__.get(CLASS_MANAGER) is self:
-            delattr(cls, CLASS_MANAGER)
+        for name in (CLASS_MANAGER, KNOWN_CLASS_MANAGER):
+            if cls.__dict__.get(name) is self:
+                delattr(cls, name)
         self.mapper = None
 
 
@@ -237,7 +243,7 @@ def install_init(manager: ClassManager) -> None:
 def _unmapped_subclass(cls: type[Any], manager: ClassManager) -> ClassManager:
     """A subclass that was never mapped itself is instrumented as its mapped base is."""
     made = ClassManager(cls)
-    setattr(cls, CLASS_MANAGER, made)
+    made.take_its_place()
     made.identity_class = manager.identity_class
     made.composite_key = manager.composite_key
     made.refresh_keys()

@@ -35,7 +35,7 @@ def register_class(cls: type[Any]) -> ClassManager:
     if present is not None and present.is_mapped:
         return present  # type: ignore[no-any-return]
     manager = ClassManager(cls)
-    setattr(cls, CLASS_MANAGER, manager)
+    manager.take_its_place()
     manager.refresh_keys()
     apply_held_listeners(manager)
     return manager

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 
-from session.constants import CLASS_MANAGER
+from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER
 from session.core.event import listen_elsewhere
 from session.core.inspection import precede
 
@@ -71,7 +71,7 @@ class MapperEvents(event.Events[Any]):
         manager = target.__dict__.get(CLASS_MANAGER)
         if manager is not None and manager.mapper is not None:
             return manager.mapper
-        if "_sa_class_manager" in target.__dict__:
+        if target.__dict__.get(KNOWN_CLASS_MANAGER) is not manager:
             return None
         return _MapperHold.of(target)
 
