@@ -247,37 +247,29 @@ cdef class AttributeImpl:
 
     def hasparent(self, state, optimistic=False):
         """True if the object of ``state`` belongs to a parent by this attribute."""
-        extras = state.extras
-        if extras is None:
-            return optimistic
-        return extras.get(id(self.parent_token), optimistic) is not False
+        parent = (<InstanceState?>state).parent_by(self.parent_token)
+        return optimistic if parent is None else parent is not False
 
     cpdef sethasparent(self, state, parent_state, value):
         """Note that the object of ``state`` came to, or left, a parent.
 
         :raises StaleDataError: the parent last noted is another one, and has been collected.
         """
-        token = id(self.parent_token)
-        extras = state.extras
-        if extras is None:
-            extras = state.extras = {}
+        cdef InstanceState of = <InstanceState?>state
+        token = self.parent_token
         if value:
-            extras[token] = parent_state
+            of.note_parent(token, parent_state)
             return
-        last = extras.get(token)
-        if last is not None and last is not False and last is not parent_state:
-            if last.key != parent_state.key:
-                if last() is None:
-                    raise StaleDataError(
-                        f"Can't remove a {state.class_.__name__} object from "
-                        f"{self.class_.__name__}.{self.key} of {parent_state!r}: the parent that it "
-                        f"was last added to, {last!r}, has been garbage collected."
-                    )
-                return
-        elif last is None and token not in extras:
-            extras[token] = False
+        last = of.parent_by(token)
+        if last is not None and last is not False and last is not parent_state and last.key != parent_state.key:
+            if last() is None:
+                raise StaleDataError(
+                    f"Can't remove a {state.class_.__name__} object from "
+                    f"{self.class_.__name__}.{self.key} of {parent_state!r}: the parent that it "
+                    f"was last added to, {last!r}, has been garbage collected."
+                )
             return
-        extras[token] = False
+        of.note_parent(token, False)
 
 
 cdef InstanceState known_state(value):

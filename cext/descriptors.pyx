@@ -4,7 +4,7 @@
 Reading and plain setting go straight to the object's dictionary.
 """
 
-from cpython.dict cimport PyDict_GetItemWithError
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next
 from cpython.object cimport PyObject
 
 from session._cy.scalars cimport ScalarAttribute, plain_set
@@ -27,6 +27,16 @@ def _stateless(instance, key):
     )
 
 
+cdef inline PyObject *held_state(dict dict_) except? NULL:
+    """Give the state in an object's dictionary, borrowed, or ``NULL`` without an error: it is nearly always the first."""
+    cdef Py_ssize_t place = 0
+    cdef PyObject *name
+    cdef PyObject *value
+    if PyDict_Next(dict_, &place, &name, &value) and name == <PyObject*>INSTANCE_STATE:
+        return value
+    return PyDict_GetItemWithError(dict_, INSTANCE_STATE)
+
+
 cdef class AttributeDescriptor:
     """The data descriptor of one mapped attribute on one class."""
 
@@ -41,7 +51,7 @@ cdef class AttributeDescriptor:
         impl = self.impl
         if impl is None:
             raise AttributeError(f"{key!r} of {type(instance).__name__!r} can't be read on an object.")
-        found = PyDict_GetItemWithError(dict_, INSTANCE_STATE)
+        found = held_state(dict_)
         if found is NULL:
             raise _stateless(instance, key)
         state = <object>found
@@ -49,7 +59,7 @@ cdef class AttributeDescriptor:
 
     def __set__(self, instance, value):
         cdef dict dict_ = instance_dict(instance)
-        cdef PyObject *found = PyDict_GetItemWithError(dict_, INSTANCE_STATE)
+        cdef PyObject *found = held_state(dict_)
         if found is NULL:
             raise _stateless(instance, self.key)
         state = <object>found
@@ -61,7 +71,7 @@ cdef class AttributeDescriptor:
 
     def __delete__(self, instance):
         cdef dict dict_ = instance_dict(instance)
-        cdef PyObject *found = PyDict_GetItemWithError(dict_, INSTANCE_STATE)
+        cdef PyObject *found = held_state(dict_)
         if found is NULL:
             raise _stateless(instance, self.key)
         state = <object>found

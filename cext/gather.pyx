@@ -359,11 +359,10 @@ def expire_keys(states: Iterable[Any], keys: frozenset[str]) -> None:
     cdef InstanceState state
     for state in states:
         dict_ = instance_dict(live_object(state))
-        committed = state.committed
         for key in keys:
             dict_.pop(key, None)
-            if committed is not None:
-                committed.pop(key, None)
+            if state.committed is not None and key in state.committed:
+                del state.own_committed()[key]
         before = state.expired_keys
         state.expired_keys = keys if before is None else before.union(keys)
 

@@ -134,7 +134,7 @@ cdef class ObjectAttribute(AttributeImpl):
         value = loader(state, passive | LOAD_AGAINST_COMMITTED)
         if value is ATTR_WAS_SET or value is ATTR_EMPTY or value is PASSIVE_NO_RESULT:
             return NO_VALUE
-        state.committed[self.key] = value
+        state.own_committed()[self.key] = value
         return value
 
     cpdef get_all_pending(self, state, dict_, passive=0):

@@ -41,10 +41,7 @@ cdef bint plain_set(ScalarAttribute impl, InstanceState state, dict dict_, value
         state.modified_event(dict_, key, old)
     elif committed is None or not PyDict_Contains(committed, key):
         found = PyDict_GetItemWithError(dict_, key)
-        old = NO_VALUE if found is NULL else <object>found
-        if committed is None:
-            committed = state.committed = {}
-        PyDict_SetItem(committed, key, old)
+        state.keep_old(key, NO_VALUE if found is NULL else <object>found)
     PyDict_SetItem(dict_, key, value)
     return True
 

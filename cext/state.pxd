@@ -31,6 +31,19 @@ cdef extern from *:
     object session_referent(object reference)
 
 
+cdef class FreshHistory:
+    cdef dict committed
+    cdef dict then
+    cdef FreshHistory first
+    cdef int known
+    cdef object next_key
+    cdef object next_impl
+    cdef FreshHistory next
+    cdef unsigned int next_version
+
+    cdef FreshHistory after(self, key)
+
+
 cdef class InstanceState(ReferenceType):
     cdef public object manager
     cdef public object ident
@@ -43,6 +56,9 @@ cdef class InstanceState(ReferenceType):
     cdef public object load_options
     cdef public object load_path
     cdef public dict extras
+    cdef FreshHistory fresh
+    cdef object first_token
+    cdef object first_parent
     cdef public long long insert_order
     cdef public long long run_id
     cdef public bint expired
@@ -51,6 +67,10 @@ cdef class InstanceState(ReferenceType):
 
     cpdef modified_event(self, dict_, key, previous, copier=*)
     cpdef mark_modified(self, key=*)
+    cpdef dict own_committed(self)
+    cpdef parent_by(self, token)
+    cpdef note_parent(self, token, parent)
+    cdef keep_old(self, key, previous)
     cpdef commit(self, dict_, keys)
     cpdef commit_all(self, dict_)
     cpdef expire(self, dict_)

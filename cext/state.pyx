@@ -6,7 +6,7 @@ is put in place after the base class has made the reference: the base would take
 argument, the manager, for a callback.
 """
 
-from cpython.dict cimport PyDict_Contains, PyDict_DelItem
+from cpython.dict cimport PyDict_Contains, PyDict_DelItem, PyDict_GetItemWithError
 from cpython.object cimport Py_EQ, Py_NE, PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -48,6 +48,43 @@ def _collected(InstanceState state not None):
 
 
 cdef object collected_callback = _collected
+
+
+cdef int MOST_FRESH = 100
+"""A class that sets its attributes in more different orders than this has dictionaries of their own for the rest."""
+
+
+cdef class FreshHistory:
+    """What history has of attributes that were set and had no value before.
+
+    It is the same for all objects of a class that set the same attributes in the same order, so these share it: its
+    dictionary is never changed.  Where another such attribute is set, the object goes on to the history :meth:`after`.
+    A constructor notes the step it took last (``next_...``), and for which version of the class.
+    """
+
+    def __cinit__(self):
+        self.committed = None
+        self.then = {}
+        self.first = self
+        self.known = 0
+        self.next_version = 0
+
+    cdef FreshHistory after(self, key):
+        """Give the history with one more attribute, or ``None`` if there are too many already."""
+        cdef PyObject *found = PyDict_GetItemWithError(self.then, key)
+        cdef FreshHistory after
+        if found is not NULL:
+            return <FreshHistory>found
+        first = self.first
+        if first.known >= MOST_FRESH:
+            return None
+        first.known += 1
+        after = FreshHistory()
+        after.committed = {} if self.committed is None else self.committed.copy()
+        after.committed[key] = NO_VALUE
+        after.first = first
+        self.then[key] = after
+        return after
 
 
 cdef class InstanceState(ReferenceType):
@@ -234,8 +271,33 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def parents(self):
-        """Per tracked relationship: the parent's state, or ``False`` after removal."""
-        return self.extra("parents", dict)
+        """By the ``id`` of what identifies a tracked relationship: the parent's state, ``False`` after removal."""
+        found = {} if self.first_token is None else {id(self.first_token): self.first_parent}
+        found.update(self.peek("parents") or ())
+        return found
+
+    cpdef parent_by(self, token):
+        """Give the parent's state by a tracked relationship, ``False`` after removal, ``None`` if none was noted.
+
+        :param token: what identifies the relationship.
+        """
+        if self.first_token is token:
+            return self.first_parent
+        extras = self.extras
+        if extras is None:
+            return None
+        others = extras.get("parents")
+        return None if others is None else others.get(id(token))
+
+    cpdef note_parent(self, token, parent):
+        """Note the parent's state by a tracked relationship, or ``False`` for its removal."""
+        # most objects have one parent: the first costs no dictionary
+        if self.first_token is None:
+            self.first_token = token
+        if self.first_token is token:
+            self.first_parent = parent
+        else:
+            self.extra("parents", dict)[id(token)] = parent
 
     @property
     def callables(self):
@@ -252,7 +314,7 @@ cdef class InstanceState(ReferenceType):
     @property
     def committed_state(self):
         """Values as of the last flush or load, for the attributes that changed since."""
-        return {} if self.committed is None else self.committed
+        return {} if self.committed is None else self.own_committed()
 
     @property
     def expired_attributes(self):
@@ -307,17 +369,35 @@ cdef class InstanceState(ReferenceType):
         :raises ObjectDereferencedError: the object has been collected already.
         """
         cdef dict committed = self.committed
-        if committed is None:
-            committed = self.committed = {}
-        if key not in committed:
+        if committed is None or not PyDict_Contains(committed, key):
             if copier is not None:
                 if previous is NO_VALUE and key in dict_:
                     previous = dict_[key]
                 if previous is not None and previous is not NO_VALUE:
                     previous = copier(previous)
-            committed[key] = previous
+            self.keep_old(key, previous)
         if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
+
+    cdef keep_old(self, key, previous):
+        """Keep the old value of an attribute that has no history yet."""
+        cdef FreshHistory fresh = self.fresh
+        if fresh is not None and previous is NO_VALUE and fresh.committed is self.committed:
+            fresh = fresh.after(key)
+            if fresh is not None:
+                self.fresh = fresh
+                self.committed = fresh.committed
+                return
+        self.own_committed()[key] = previous
+
+    cpdef dict own_committed(self):
+        """Give the dictionary of old values to be changed; ``committed`` is to be read only, others may share it."""
+        cdef dict committed = self.committed
+        if committed is None:
+            self.committed = committed = {}
+        elif self.fresh is not None and self.fresh.committed is committed:
+            self.committed = committed = committed.copy()
+        return committed
 
     cpdef mark_modified(self, key=None):
         """Join the modified objects of the Session, which then holds this one strongly."""
@@ -349,10 +429,10 @@ cdef class InstanceState(ReferenceType):
 
     cpdef commit(self, dict_, keys):
         """Forget the history of some attributes: their present values are the committed ones."""
-        cdef dict committed = self.committed
-        if committed:
+        if self.committed:
             for key in keys:
-                committed.pop(key, None)
+                if PyDict_Contains(self.committed, key):
+                    del self.own_committed()[key]
         if self.extras is not None:
             queued = self.extras.get("pending")
             if queued:
@@ -427,7 +507,6 @@ cdef class InstanceState(ReferenceType):
         queued = self.peek("pending")
         callables = self.peek("callables")
         empty = self.peek("empty")
-        committed = self.committed
         row_keys = []
         for key in keys:
             impl = manager[key].impl
@@ -443,8 +522,8 @@ cdef class InstanceState(ReferenceType):
                 old = dict_.pop(key)
                 if impl.collection:
                     manager.invalidate_collection(old)
-            if committed is not None:
-                committed.pop(key, None)
+            if self.committed is not None and key in self.committed:
+                del self.own_committed()[key]
             if queued:
                 queued.pop(key, None)
             if empty:

@@ -62,6 +62,8 @@ class InstanceState(ref[Any]):
 
     __slots__ = (
         "_deleted",
+        "_first_parent",
+        "_first_token",
         "_strong_obj",
         "committed",
         "expired",
@@ -104,6 +106,8 @@ class InstanceState(ref[Any]):
         self.load_path: Any = None
         self.run_id = 0
         self.extras: Values | None = None
+        self._first_token: Any = None
+        self._first_parent: Any = None
 
     __hash__ = object.__hash__
 
@@ -263,8 +267,30 @@ class InstanceState(ref[Any]):
 
     @property
     def parents(self) -> AnyValues:
-        """Per tracked relationship: the parent's state, or ``False`` after removal."""
-        return self.extra("parents", dict)  # type: ignore[no-any-return]
+        """By the ``id`` of what identifies a tracked relationship: the parent's state, ``False`` after removal."""
+        found = {} if self._first_token is None else {id(self._first_token): self._first_parent}
+        found.update(self.peek("parents") or ())
+        return found
+
+    def parent_by(self, token: Any) -> Any:
+        """Give the parent's state by a tracked relationship, ``False`` after removal, ``None`` if none was noted.
+
+        :param token: what identifies the relationship.
+        """
+        if self._first_token is token:
+            return self._first_parent
+        others = self.peek("parents")
+        return None if others is None else others.get(id(token))
+
+    def note_parent(self, token: Any, parent: Any) -> None:
+        """Note the parent's state by a tracked relationship, or ``False`` for its removal."""
+        # most objects have one parent: the first costs no dictionary
+        if self._first_token is None:
+            self._first_token = token
+        if self._first_token is token:
+            self._first_parent = parent
+        else:
+            self.extra("parents", dict)[id(token)] = parent
 
     @property
     def callables(self) -> Values:
@@ -350,6 +376,13 @@ class InstanceState(ref[Any]):
             committed[key] = previous
         if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
+
+    def own_committed(self) -> Values:
+        """Give the dictionary of old values to be changed; ``committed`` is to be read only."""
+        committed = self.committed
+        if committed is None:
+            committed = self.committed = {}
+        return committed
 
     def mark_modified(self, key: str | None = None) -> None:
         """Join the modified objects of the Session, which then holds this one strongly."""

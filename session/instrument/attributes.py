@@ -356,7 +356,7 @@ def flag_modified(instance: Any, key: str) -> None:
             "the object; read or set it first."
         )
     state.modified_event(dict_, key, NO_VALUE)
-    state.committed[key] = NO_VALUE
+    state.own_committed()[key] = NO_VALUE
 
 
 def flag_dirty(instance: Any) -> None:

@@ -19,6 +19,7 @@ def dump_state(state: Any) -> tuple[Any, ...]:
     """Give what :func:`restore_state` needs to make the state again."""
     obj = state()
     values = {name: getattr(state, name) for name in _PLAIN}
+    values["committed"] = state.committed and dict(state.committed)
     values["expired_keys"] = None if state.expired_keys is None else set(state.expired_keys)
     values["load_options"] = state.load_options or None
     for name in _EXTRAS:

@@ -134,7 +134,7 @@ class WriteOnlyAttribute(hot.AttributeImpl):
         state.extra("pending", dict)  # says that a cascade may find something, though the object holds nothing
         state.modified_event(dict_, self.key, changes)
         if state.committed[self.key] is not changes:
-            state.committed[self.key] = changes
+            state.own_committed()[self.key] = changes
         return changes
 
     def fire_append_event(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, key: Any = None) -> Any:

@@ -6,6 +6,7 @@ Functions of a mapper under construction; the results are ``mapper.props`` (by k
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,7 @@ def configure_property(
     :param init: make it ready for use at once, because the mapper is configured already.
     :return: the property.
     """
+    key = sys.intern(str(key))  # as the names in the code that uses it: found in a dictionary without a comparison
     prop = value if isinstance(value, MapperProperty) else _column_property(mapper, key, value)
     if isinstance(prop, ColumnProperty):
         prop = _place_columns(mapper, key, prop)

@@ -391,12 +391,8 @@ def picture(state: Any) -> dict[str, Any]:
         "at home": state.home is not None,
         "on a shelf": state.shelf is not None and state.shelf.get(state.ident) is state,
         "options": show(state.load_options),
-        "extras": None
-        if extras is None
-        else {str(tokens.get(name, name)): show(value) for name, value in extras.items() if not isinstance(name, int)}
-        | {
-            f"parent by {tokens.get(name, '?')}": show(value) for name, value in extras.items() if isinstance(name, int)
-        },
+        "extras": extras and {name: show(value) for name, value in extras.items() if name != "parents"},
+        "parents": {tokens.get(token, "?"): show(parent) for token, parent in state.parents.items()},
         "life": [
             name
             for name in ("transient", "pending", "persistent", "deleted", "detached", "was_deleted", "has_identity")

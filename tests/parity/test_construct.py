@@ -248,3 +248,60 @@ def test_both_make_the_same_objects(worlds: tuple[World, World]) -> None:
         compared[-1][1].append(outcome(cls, nothing=1))
         compared[-1][1].append(outcome(cls, 1))
     assert compared[0] == compared[1]
+
+
+def test_objects_that_set_the_same_have_histories_of_their_own(world: World) -> None:
+    cls = world.map(columns=("id", "name", "note"))
+    one, other = cls(id=1, name="n"), cls(id=2, name="n")
+    state_of(one).own_committed()["id"] = "changed"
+    state_of(one).commit(one.__dict__, ["name"])
+    one.note = "x"
+    assert state_of(one).committed == {"id": "changed", "note": NO_VALUE}
+    assert state_of(other).committed == {"id": NO_VALUE, "name": NO_VALUE}
+    state_of(other).committed_state.clear()
+    assert state_of(cls(id=3, name="n")).committed == {"id": NO_VALUE, "name": NO_VALUE}
+
+
+def test_more_orders_of_keywords_than_are_remembered(world: World) -> None:
+    names = tuple(f"c{number}" for number in range(40))
+    cls = world.map(columns=names)
+    for shift in range(40):
+        keywords = dict.fromkeys(names[shift:] + names[:shift], shift)
+        obj = cls(**keywords)
+        assert obj.c7 == shift
+        assert list(state_of(obj).committed.items()) == [(name, NO_VALUE) for name in keywords]
+
+
+def test_keywords_whose_names_are_other_strings(world: World) -> None:
+    cls = world.map(columns=("id", "name"))
+    for _ in range(3):
+        obj = cls(**{"".join(("na", "me")): "n", "id": 1})
+        assert (obj.name, obj.id) == ("n", 1)
+        assert list(state_of(obj).committed) == ["name", "id"]
+
+
+def test_what_a_class_becomes_later_counts_for_the_next_object(world: World) -> None:
+    cls = world.map(columns=("id", "name", "note"))
+    for _ in range(3):
+        cls(id=1, name="n", note="x")
+    world.listen(cls, "name", "set")
+    cls(id=2, name="n", note="x")
+    assert len(world.log) == 1
+    seen: list[Any] = []
+    cls.note = property(lambda self: "covered", lambda self, value: seen.append(value))
+    assert cls(id=3, name="n", note="y").note == "covered"
+    assert (seen, len(world.log)) == (["y"], 2)
+    world.impl(cls, "id").active_history = True
+    assert cls(id=4).id == 4
+
+
+def test_each_class_of_a_family_sets_its_own_attributes(world: World) -> None:
+    cls = world.map(columns=("id", "name"))
+
+    class Sub(cls):  # type: ignore[valid-type, misc]
+        name = property(lambda self: "covered", lambda self, value: self.__dict__.update(hidden=value))
+
+    for kind in (cls, Sub, cls, Sub):
+        obj = kind(id=1, name="n")
+        assert obj.name == ("n" if kind is cls else "covered")
+        assert ("hidden" in obj.__dict__) is (kind is Sub)

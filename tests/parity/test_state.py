@@ -452,7 +452,7 @@ def test_a_copier_that_fails_leaves_no_history(world: World, thing: Any) -> None
     state.commit_all(thing.__dict__)
     with pytest.raises(ZeroDivisionError):
         state.modified_event(thing.__dict__, "name", 1, lambda value: value / 0)
-    assert "name" not in state.committed
+    assert "name" not in state.committed_state
     assert not state.modified
 
 
@@ -646,14 +646,27 @@ def test_rarely_used_parts_are_made_at_first_use(world: World, thing: Any) -> No
     assert state.extras is None
     assert state.peek("info") is None
     state.info["a"] = 1
-    state.parents["b"] = 2
     state.callables["c"] = 3
     state._pending_mutations["d"] = 4
-    assert state.extras == {"info": {"a": 1}, "parents": {"b": 2}, "callables": {"c": 3}, "pending": {"d": 4}}
+    assert state.extras == {"info": {"a": 1}, "callables": {"c": 3}, "pending": {"d": 4}}
     assert state.peek("info") is state.info
     with pytest.raises(ZeroDivisionError):
         state.extra("failing", lambda: 1 // 0)
     assert state.peek("failing") is None
+
+
+def test_the_parents_of_several_relationships(world: World, thing: Any) -> None:
+    state = state_of(thing)
+    first, second, unknown = object(), object(), object()
+    assert state.parents == {}
+    assert state.parent_by(first) is None
+    state.note_parent(first, state)
+    assert state.extras is None
+    state.note_parent(second, False)
+    assert state.parents == {id(first): state, id(second): False}
+    state.note_parent(first, False)
+    state.note_parent(second, state)
+    assert (state.parent_by(first), state.parent_by(second), state.parent_by(unknown)) == (False, state, None)
 
 
 def test_detach_leaves_the_map(world: World, thing: Any) -> None:

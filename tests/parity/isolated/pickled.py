@@ -30,7 +30,8 @@ def write(path: Path) -> None:
     session.expire(people[2])
     lazy = session.scalars(select(Parcel).options(lazyload(Parcel.person)).order_by(Parcel.id)).all()
     transient = Person(name="transient", letters=[Parcel(text="its own")])
-    kinds = {"people": people, "lazy": lazy, "transient": transient, "state": inspect(people[0]), "class": Person}
+    alike = [Person(name="one"), Person(name="two")]
+    kinds = {"alike": alike, "people": people, "lazy": lazy, "transient": transient, "state": inspect(people[0]), "class": Person}
     path.write_bytes(
         pickle.dumps([pickle.dumps(kinds, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)])
     )
@@ -47,6 +48,10 @@ def read(path: Path) -> None:
         with Session(engine) as session:
             populate(session)
         kinds = pickle.loads(one)
+        first, second = kinds["alike"]
+        inspect(first).committed_state.clear()
+        assert inspect(second).attrs.name.history == (["two"], (), ())
+        assert list(inspect(second).committed_state) == ["name"]
         people, lazy, transient = kinds["people"], kinds["lazy"], kinds["transient"]
         assert type(inspect(people[0])) is type(inspect(transient))
         assert inspect(people[0])() is people[0]
