@@ -468,12 +468,13 @@ cdef class InstanceState(ReferenceType):
         self.expired = True
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
+        self.first_token = self.first_parent = None  # the rows say who belongs to whom
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
             extras.pop("callables", None)
-            _forget_parents(extras)
+            extras.pop("parents", None)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
@@ -592,12 +593,6 @@ def expire_states(states):
         obj = live_object(state)
         if obj is not None:
             state.expire(instance_dict(obj))
-
-
-cdef _forget_parents(dict extras):
-    """Forget which parents were gained and lost: the rows say who belongs to whom."""
-    for token in [key for key in extras if type(key) is int]:
-        del extras[token]
 
 
 cdef _remember_known(dict known, dict_):

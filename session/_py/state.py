@@ -452,12 +452,13 @@ class InstanceState(ref[Any]):
         self.expired = True
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
+        self._first_token = self._first_parent = None  # the rows say who belongs to whom
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
             extras.pop("callables", None)
-            _forget_parents(extras)
+            extras.pop("parents", None)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
@@ -570,12 +571,6 @@ def expire_states(states: Iterable[InstanceState]) -> None:
         obj = state()
         if obj is not None:
             state.expire(obj.__dict__)
-
-
-def _forget_parents(extras: AnyValues) -> None:
-    """Forget which parents were gained and lost: the rows say who belongs to whom."""
-    for token in [key for key in extras if type(key) is int]:
-        del extras[token]
 
 
 def _remember_known(known: Values, dict_: Values) -> None:
