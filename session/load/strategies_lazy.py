@@ -249,7 +249,7 @@ class LazyLoader:
             return PASSIVE_NO_RESULT
         if may_flush(session, state, passive):
             session._autoflush()
-            if prop.key in dict_ and not replaced:
+            if prop.key in dict_ and not replaced and not state._deleted:
                 return ATTR_WAS_SET
             found = present(session, target, ident, state.identity_token, passive)
             if found is not None:
@@ -288,8 +288,10 @@ class LazyLoader:
         replaced = prop.key in dict_
         if may_flush(session, state, passive) and not pending:
             session._autoflush()
-            if prop.key in dict_ and not replaced:
+            if prop.key in dict_ and not replaced and not state._deleted:
                 return ATTR_WAS_SET
+            # what a flush has loaded to delete the object along with is gone
+            replaced = prop.key in dict_
         clause = prop.lazy_clause()
         mapper = state.manager.mapper
         values: dict[str, Any] = {}

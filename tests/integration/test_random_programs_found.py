@@ -287,3 +287,19 @@ def test_an_expired_object_is_no_orphan(session: Session, models: SimpleNamespac
     item.name = "kept"
     session.commit()
     assert item.owner.id == 1
+
+
+def test_a_relationship_is_read_as_it_is_after_its_autoflush_has_deleted_the_object(
+    session: Session, models: SimpleNamespace
+) -> None:
+    pen, hat = session.get(models.Item, 1), session.get(models.Item, 3)
+    assert hat.owner.id == 2
+    session.delete(pen)
+    assert pen.badge is None
+    del hat.owner
+    assert hat.tags == []
+    assert inspect(pen).deleted
+    assert inspect(hat).deleted
+    session.rollback()
+    assert [tag.code for tag in pen.tags] == ["a", "b"]
+    assert [tag.code for tag in hat.tags] == ["a"]
