@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -238,11 +239,21 @@ class MapperLookups:
 
     @property
     def all_orm_descriptors(self) -> Any:
-        """Every attribute of the class that is inspectable: mapped ones, hybrids, proxies."""
+        """Every attribute of the class that is inspectable: mapped ones, hybrids, proxies.
+
+        In the order of the class bodies: what the class itself has brought in comes first, then what its bases have.
+        """
         self.ensure_configured()
         found: dict[str, Any] = {}
-        for cls in reversed(self.class_.__mro__):
-            for key, value in cls.__dict__.items():
+        lineage = self.class_.__mro__
+        latest: dict[str, Any] = {}
+        for cls in reversed(lineage):
+            latest.update(cls.__dict__)
+        for cls, base in pairwise(lineage):
+            for key in cls.__dict__:
+                if key in base.__dict__:
+                    continue
+                value = latest[key]
                 inspectable = isinstance(value, InspectionAttr) or hasattr(value, "extension_type")
                 if inspectable and not isinstance(value, MapperProperty) and not getattr(value, "is_mapper", False):
                     hidden = getattr(value, "_session_attribute", False) and key not in self.class_manager
@@ -263,12 +274,11 @@ class MapperLookups:
 
     @derived
     def columns(self) -> Any:
-        """The mapped columns, by attribute key."""
-        pairs = [
-            (self.prop_of_column[column].key, column)
-            for column in self.persist_selectable.c
-            if column in self.prop_of_column
-        ]
+        """The mapped columns, by attribute key: SQL expressions, then the columns of the tables."""
+        mapped = [column for column in self.persist_selectable.c if column in self.prop_of_column]
+        found = frozenset(mapped)
+        pairs = [(prop.key, prop.columns[0]) for prop in self.column_props if found.isdisjoint(prop.columns)]
+        pairs += [(self.prop_of_column[column].key, column) for column in mapped]
         return column_collection(pairs)
 
     @property

@@ -7,7 +7,7 @@ Functions of a mapper under construction; the results are ``mapper.props`` (by k
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column
@@ -34,16 +34,30 @@ __all__ = ["assemble", "configure_property", "find_primary_key"]
 def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
     """Fill the properties of a new mapper.
 
+    Their order is that of ``mapper.attrs``: what was given and is no column of the class's own table, what is
+    inherited, then columns as they stand in the table.
+
     :param given: the properties argument: columns, lists of columns, properties by key.
     """
+    waiting: dict[str, Any] = {}
+    keys: dict[Any, str] = {}
+    for key, value in given.items():
+        own = _own_columns(mapper, value)
+        if not own:
+            configure_property(mapper, key, value, init=False)
+            continue
+        waiting[key] = value
+        keys.update(dict.fromkeys(own, key))
     parent = mapper.inherits
     if parent is not None:
         for key, prop in parent.props.items():
             if key not in given or isinstance(given[key], (Column, ColumnProperty, list)):
                 adopt(mapper, key, prop)
-    for key, value in given.items():
-        configure_property(mapper, key, value, init=False)
     for column in mapper.persist_selectable.c:
+        key = keys.get(column, "")
+        if key in waiting:
+            configure_property(mapper, key, waiting.pop(key), init=False)
+            continue
         if column in mapper.prop_of_column:
             continue
         if not isinstance(column.key, str) or is_omitted(column):
@@ -52,6 +66,20 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
         if excluded(mapper, key, column.key, local=mapper.local_table.c.contains_column(column), column=column):
             continue
         configure_property(mapper, key, column, init=False, setparent=True)
+    for key, value in waiting.items():
+        configure_property(mapper, key, value, init=False)
+
+
+def _own_columns(mapper: Mapper[Any], value: Any) -> list[Any]:
+    """Give those of the columns that a given property is made of that stand in the class's own table."""
+    if isinstance(value, ColumnProperty):
+        columns: Sequence[Any] = value.columns
+    elif isinstance(value, MapperProperty):
+        return []
+    else:
+        columns = value if isinstance(value, (list, tuple)) else [value]
+    table = mapper.local_table
+    return [column for column in columns if isinstance(column, ColumnClause) and table.c.contains_column(column)]
 
 
 def adopt(mapper: Mapper[Any], key: str, prop: MapperProperty) -> None:

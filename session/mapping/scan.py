@@ -553,7 +553,7 @@ class ClassScan:
             del arguments["inherits"]
         if arguments.get("inherits") is not None and table is None:
             arguments["inherits"] = self.parent
-        properties = {**arguments.pop("properties", {}), **self._ordered_properties()}
+        properties = {**arguments.pop("properties", {}), **self.properties}
         mapper = getattr(self.cls, "__mapper_cls__", None)
         arguments["properties"] = properties
         if self.parent is not None and not arguments.get("concrete"):
@@ -571,17 +571,6 @@ class ClassScan:
             for column in parent.persist_selectable.c
             if column not in parent.prop_of_column and id(column) not in own
         ]
-
-    def _ordered_properties(self) -> dict[str, Any]:
-        """Return the properties: columns in the order of the table, then the others."""
-        in_order = sorted(self.table_columns, key=lambda entry: entry[:2])
-        order = {id(column): place for place, (_, _, column) in enumerate(in_order)}
-
-        def place(item: tuple[str, Any]) -> int:
-            column = item[1].columns[0] if isinstance(item[1], ColumnProperty) else item[1]
-            return order.get(id(column), -1 if isinstance(item[1], ColumnProperty) else len(order))
-
-        return dict(sorted(self.properties.items(), key=place))
 
     def _translate(self, name: str, value: Any) -> Any:
         """Put columns in the place of what stands for them in the class body."""

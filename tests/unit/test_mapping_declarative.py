@@ -246,7 +246,7 @@ def test_a_registry_decorates_and_maps_imperatively() -> None:
     mapper = reg.map_imperatively(Plain, table, properties={"value": table.c.data, "same": synonym("value")})
     assert User(id=1).id == 1
     assert Plain("x").same == "x"
-    assert mapper.attrs.keys() == ["value", "same", "id"]
+    assert mapper.attrs.keys() == ["same", "id", "value"]
     assert reg.mappers == {mapper, inspect(User)}
 
 
