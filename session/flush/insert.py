@@ -56,9 +56,9 @@ class InsertShape:
             and (pair[0].server_default is not None or is_made_by_database(pair[0].default))
         )
         self.version = tuple(pair for pair in self.made_elsewhere if pair[0] is recipe.version_column)
-        mode = recipe.mapper.eager_defaults
-        self.eager = mode is True or mode == "auto"
-        self.always_eager = mode is True
+        self.mapper = recipe.mapper
+        self.eager = self.mapper.eager_defaults
+        self.always_eager = self.eager is True
         self._statements: dict[tuple[int, bool], Prepared] = {}
         self._array_statements: dict[int, PreparedArrays] = {}
 
@@ -75,7 +75,7 @@ class InsertShape:
         """The columns, and their attributes, that the INSERT is to bring back."""
         if not self.made_elsewhere:
             return self.missing_keys
-        if self.eager and self.can_return(dialect):
+        if self.mapper._prefer_eager_defaults(dialect, self.table) and self.can_return(dialect):
             return self.missing_keys + self.made_elsewhere
         return self.missing_keys + self.version
 

@@ -18,6 +18,7 @@ from sqlalchemy.util import ReadOnlyProperties, warn
 
 from session._accel import cascading
 from session.constants import PASSIVE_OFF, PASSIVE_RETURN_NO_VALUE
+from session.core import capabilities
 from session.core import sql as core_sql
 from session.core.selectables import column_collection
 from session.core.shapes import lasting
@@ -68,6 +69,7 @@ class MapperLookups:
     heirs: list[Mapper[Any]]
     polymorphic_map: dict[Any, Mapper[Any]]
     polymorphic_prop_key: str | None
+    eager_defaults: Any
     with_polymorphic: Any
     with_polymorphic_selectable_given: Any
     identity_class: type[Any]
@@ -334,6 +336,16 @@ class MapperLookups:
             table: frozenset(key for column, key in pairs if isinstance(column, Column) and column.server_default)
             for table, pairs in self.columns_of_table.items()
         }
+
+    def _prefer_eager_defaults(self, dialect: Any, table: Any) -> bool:
+        """Tell whether what the database makes of a row is to come back with its INSERT.
+
+        :param dialect: of the database.
+        :param table: one of this mapper's.
+        """
+        if self.eager_defaults == "auto":
+            return capabilities.of(dialect).insert_returning and table.implicit_returning
+        return bool(self.eager_defaults)
 
     def server_default_keys_of(self, table: Any) -> frozenset[str]:
         """Return the attributes of one table whose value the server may make at INSERT."""
