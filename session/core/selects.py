@@ -70,7 +70,6 @@ __all__ = [
     "silence_labels",
     "subject_of",
     "surface",
-    "with_more_options",
 ]
 
 DeleteState: Any = dml.DeleteDMLState
@@ -376,18 +375,6 @@ def bind_sources(compiled: Any, bindparams: Sequence[BindParameter[Any]]) -> tup
                 found.append((name, index[origin]))
                 break
     return tuple(found)
-
-
-def with_more_options(statement: Any, options: tuple[Any, ...]) -> Any:
-    """Copy a statement's nested statements of ours with further options, wherever they stand."""
-
-    def extend(each: Any) -> None:
-        if each is not statement and is_ours(each):
-            each._with_options = each._with_options + tuple(
-                option for option in options if option not in each._with_options
-            )
-
-    return visitors.cloned_traverse(statement, {}, {"select": extend})
 
 
 def plain_dml(statement: Any, returning: Sequence[Any], more_where: tuple[Any, ...] = ()) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, true
 from sqlalchemy.exc import InvalidRequestError
 
 from session.core import selects
+from session.core.limiting import with_more_options
 from session.load.eager import EagerJoins
 from session.load.entities import EntityPart, entities_in, entity_of, parts_of
 from session.load.joins import JoinList
@@ -95,7 +96,7 @@ class SelectBuilder(ColumnList):
         self.outer = outer
         self.criteria = criteria_options(self.given_options)
         if self.criteria:
-            statement = self.statement = selects.with_more_options(statement, self.criteria)
+            statement = self.statement = with_more_options(statement, self.criteria)
         self.parts_read = selects.read(statement)
         self.joined_entities: list[Any] = []
         self.adapters: dict[Any, Any] = {}
@@ -165,7 +166,7 @@ class SelectBuilder(ColumnList):
                 "The SELECT has no columns: load at least one attribute, and leave its primary key loaded"
             )
         if self.criteria:
-            self.columns = [selects.with_more_options(each, self.criteria) for each in self.columns]
+            self.columns = [with_more_options(each, self.criteria) for each in self.columns]
         where = tuple(self.adapted(each) for each in (*read.where, *self.where_criteria()))
         plain_parts: dict[str, Any] = {
             "columns": self.columns,
@@ -180,8 +181,11 @@ class SelectBuilder(ColumnList):
             for name in ("order_by", "group_by", "having", "distinct_on"):
                 plain_parts[name] = tuple(self.adapted(each) for each in getattr(read, name))
         if self.eager.roots:
-            return self.eager.compose(plain_parts)
-        return selects.rebuild(self.statement, **plain_parts)
+            made = self.eager.compose(plain_parts)
+        else:
+            made = selects.rebuild(self.statement, **plain_parts)
+        # kept for the SELECTs inside of aliased subqueries, which are translated when they are compiled
+        return made.options(*self.criteria) if self.criteria else made
 
     def find_adapters(self) -> None:
         """Find the entities that are read from a selectable which was given for their whole hierarchy."""

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy.exc import InvalidRequestError
 
 from session.core import selects
-from session.load.compile import ColumnList
+from session.core.limiting import with_more_options
+from session.load.compile import ColumnList, criteria_options
 from session.load.context import LoadContext
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.result import LoadedResult, require_unique, result_metadata
@@ -148,7 +149,11 @@ def execute_from_statement(
     connection = session._connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
     if statement.given_params:
         params = {**statement.given_params, **(params or {})}
-    result = connection.execute(statement.element, params, execution_options=options)
+    element = statement.element
+    criteria = criteria_options(selects.options_of(statement))
+    if criteria:
+        element = with_more_options(element, criteria)
+    result = connection.execute(element, params, execution_options=options)
     return load_rows(
         session,
         statement,

@@ -13,6 +13,7 @@ from typing import Any
 from session.constants import PLUGIN
 from session.core import selects
 from session.core.from_statement import FromStatement
+from session.core.limiting import enclosing_options, with_more_options
 from session.load.compile import criteria_options, translate
 from session.load.entities import EntityPart, describe_columns, entity_of, parts_of
 
@@ -27,6 +28,9 @@ class EntitySelectState(selects.SelectState):
     def create_for_statement(cls, statement: Any, compiler: Any, **keywords: Any) -> Any:
         """Translate a statement that Core has come upon, and hand on the plain one."""
         outer = selects.enclosing_froms(compiler)
+        criteria = criteria_options(enclosing_options(compiler))
+        if criteria:  # an aliased subquery is not found before it is compiled
+            statement = with_more_options(statement, criteria)
         made, _ = translate(statement, toplevel=not compiler.stack, outer=outer)
         return selects.SelectState(made, compiler, **keywords)
 
@@ -88,7 +92,7 @@ class EntityCompoundState(selects.CompoundState):  # type: ignore[misc]
         """Hand the criteria of ``with_loader_criteria()`` on to the SELECTs that are combined."""
         criteria = criteria_options(selects.options_of(statement))
         if criteria:
-            statement = selects.with_more_options(statement, criteria)
+            statement = with_more_options(statement, criteria)
         return selects.CompoundState(statement, compiler, **keywords)
 
 

@@ -24,6 +24,7 @@ from session.constants import (
     PASSIVE_OFF,
 )
 from session.core import expressions as sql
+from session.core.limiting import mark_related
 from session.core.sql import coercions, propagate, roles
 from session.exc import UnmappedColumnError
 from session.instrument.base import opt_instance_state, state_label
@@ -165,7 +166,12 @@ class RelationshipComparator(PropComparator):
         for condition in wanted:
             conditions.append(sql.unreplaced(target.adapt(condition) if taken else condition))
         tables = [parts.target] if parts.secondary is None else [parts.target, parts.secondary]
-        return exists(1).where(and_(*conditions)).select_from(*tables).correlate_except(*tables)
+        return (
+            exists(1)
+            .where(and_(*conditions))
+            .select_from(mark_related(parts.target, target), *tables[1:])
+            .correlate_except(*tables)
+        )
 
     # -- comparison ----------------------------------------------------------------------
 

@@ -1,0 +1,144 @@
+"""``with_loader_criteria()`` in what is nested: the EXISTS of a relationship, subqueries, given statements."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Column, Engine, ForeignKey, Table, event, func, select, union_all
+
+from session import DeclarativeBase, Mapped, Session, aliased, mapped_column, relationship, with_loader_criteria
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Hideable:
+    hidden: Mapped[bool] = mapped_column(default=False)
+
+
+tagging = Table(
+    "tagging",
+    Base.metadata,
+    Column("item_id", ForeignKey("item.id")),
+    Column("tag_id", ForeignKey("tag.id")),
+)
+
+
+class Item(Hideable, Base):
+    __tablename__ = "item"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("item.id"))
+    tags: Mapped[list[Tag]] = relationship(secondary=tagging, back_populates="items")
+    parent: Mapped[Item | None] = relationship(remote_side=[id], back_populates="parts")
+    parts: Mapped[list[Item]] = relationship(back_populates="parent")
+
+
+class Tag(Hideable, Base):
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    items: Mapped[list[Item]] = relationship(secondary=tagging, back_populates="tags")
+
+
+@pytest.fixture
+def session(engine: Engine):
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        shown, hidden = Tag(id=1), Tag(id=2, hidden=True)
+        session.add_all(
+            [
+                Item(id=1, tags=[shown, hidden]),
+                Item(id=2, tags=[hidden]),
+                Item(id=3, tags=[shown], hidden=True),
+                Item(id=4),
+                Item(id=5, parent_id=1, hidden=True),
+                Item(id=6, parent_id=4),
+            ]
+        )
+        session.commit()
+        yield session
+
+
+ALL = with_loader_criteria(Hideable, lambda cls: cls.hidden.is_(False), include_aliases=True)
+TAGS = with_loader_criteria(Tag, Tag.hidden.is_(False))
+ITEMS = with_loader_criteria(Item, Item.hidden.is_(False))
+
+
+def ids(session, statement, *options):
+    return sorted(each.id for each in session.scalars(statement.options(*options)))
+
+
+def test_the_exists_of_a_relationship(session):
+    assert ids(session, select(Item).where(Item.tags.any())) == [1, 2, 3]
+    assert ids(session, select(Item).where(Item.tags.any()), TAGS) == [1, 3]
+    assert ids(session, select(Item).where(Item.tags.any()), ALL) == [1]
+    assert ids(session, select(Item).where(Item.tags.any(Tag.id == 2)), TAGS) == []
+    assert ids(session, select(Item).where(~Item.tags.any()), ALL) == [2, 4, 6]
+    assert ids(session, select(Tag).where(Tag.items.any(id=3)), ITEMS) == []
+
+
+def test_the_exists_of_an_alias(session):
+    tag = aliased(Tag)
+    statement = select(Item).where(Item.tags.of_type(tag).any(tag.id == 2))
+    assert ids(session, statement, TAGS) == [1, 2]
+    assert ids(session, statement, ALL) == []
+
+
+def test_the_exists_of_a_class_that_refers_to_itself(session):
+    assert ids(session, select(Item).where(Item.parts.any()), ALL) == [4]
+    assert ids(session, select(Item).where(Item.parent.has()), ALL) == [6]
+
+
+def test_an_exists_within_another_is_limited_once(session):
+    statement = select(Tag).where(Tag.items.any(Item.tags.any(id=2))).options(TAGS, ITEMS)
+    assert session.scalars(statement).all() == []
+    text = str(statement)
+    assert text.count("item.hidden IS") == 1
+    assert text.count("tag.hidden IS") == 2  # the tags that are selected, and those of their items
+
+
+def test_the_exists_in_a_subquery(session):
+    inner = select(Item.id).where(Item.tags.any(id=2))
+    assert ids(session, select(Item).where(Item.id.in_(inner))) == [1, 2]
+    assert ids(session, select(Item).where(Item.id.in_(inner)), TAGS) == []
+
+
+@pytest.mark.parametrize("make", [lambda inner: inner.subquery(), lambda inner: inner.cte()])
+def test_the_subquery_of_an_alias(session, make):
+    item = aliased(Item, make(select(Item)))
+    assert ids(session, select(item), ITEMS) == [1, 2, 4, 6]
+    assert ids(session, select(Tag).join(item, item.id == Tag.id), ITEMS) == [1, 2]
+    assert ids(session, select(Tag).join(item, item.id == Tag.id + 1), ITEMS) == [1]
+    assert session.query(item).options(ITEMS).count() == 4
+
+
+def test_a_set_operation_in_the_subquery_of_an_alias(session):
+    item = aliased(Item, union_all(select(Item), select(Item).where(Item.id > 4)).subquery())
+    assert ids(session, select(item), ITEMS) == [1, 2, 4, 6, 6]
+
+
+def test_given_statements(session):
+    assert ids(session, select(Item).from_statement(select(Item)), ITEMS) == [1, 2, 4, 6]
+    assert ids(session, select(Item).options(ITEMS).from_statement(select(Item))) == [1, 2, 4, 6]
+    both = select(Item).where(Item.id < 3).union(select(Item).where(Item.id > 2))
+    assert ids(session, select(Item).from_statement(both), ITEMS) == [1, 2, 4, 6]
+
+
+def test_a_listener_hides_what_is_hidden_everywhere(session):
+    @event.listens_for(session, "do_orm_execute")
+    def hide(execute_state):
+        if (
+            execute_state.is_select
+            and not execute_state.is_column_load
+            and not execute_state.is_relationship_load
+            and not execute_state.execution_options.get("with_hidden", False)
+        ):
+            execute_state.statement = execute_state.statement.options(ALL)
+
+    assert ids(session, select(Item)) == [1, 2, 4, 6]
+    assert session.scalars(select(Item).where(Item.id == 1)).one().parts == []
+    assert session.get(Item, 3) is None
+    assert session.scalar(select(func.count()).select_from(Item).where(Item.tags.any())) == 1
+    assert session.query(Item).filter(Item.tags.any()).count() == 1
+    assert ids(session, select(Item).execution_options(with_hidden=True)) == [1, 2, 3, 4, 5, 6]
