@@ -9,7 +9,8 @@ Next on the way: ``core/driver.py`` for rows, ``_py/loading.py`` for objects.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import InvalidRequestError
@@ -25,7 +26,8 @@ from session.load.dml import execute_dml
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
 from session.load.known_plans import find_plan
-from session.load.result import ChunkedResult, LoadedResult, require_unique, result_metadata
+from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
+from session.load.streaming import Source, load_chunks
 
 __all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "prepare"]
 
@@ -250,12 +252,9 @@ def execute_select(
         if size is not None:
             if not plan.needs_unique:
                 chunks = driver_for(connection, options).chunks(plan.plan, size, given, extracted)
-                return _streamed(plan, statement, context, chunks, size)
+                return _streamed(plan, statement, context, chunks, size, bool(options.get("yield_per")))
             if options.get("yield_per"):
-                raise InvalidRequestError(
-                    "yield_per cannot go with collections that are loaded by joins, whose rows may continue in the "
-                    "next chunk; load them with selectinload() instead"
-                )
+                raise InvalidRequestError(NO_JOINED_CHUNKS)
     if plan.in_batches:
         rows = plan.load_batches(context, read_batches(connection, plan.plan, BATCH, given, extracted, options))
     else:
@@ -286,46 +285,12 @@ def _context(
     return LoadContext(session, **keywords)
 
 
-class _Source:
-    """The open cursor of a streamed result, as its result closes it.
-
-    :param chunks: the generator of its rows.
-    """
-
-    def __init__(self, chunks: Any) -> None:
-        self.chunks = chunks
-
-    def _soft_close(self, hard: bool = False, **keywords: Any) -> None:
-        self.chunks.close()
-
-
-def _streamed(plan: SelectPlan, statement: Any, context: Any, chunks: Any, size: int) -> ChunkedResult:
+def _streamed(
+    plan: SelectPlan, statement: Any, context: Any, chunks: Any, size: int, forgets: bool
+) -> ChunkedResult:
     """Give a result that loads its rows as they are fetched."""
-    first = next(chunks, ())
-    loaded = plan.load(context, first)
-
-    emptied = None if context is None else context.session._emptied
-
-    def following() -> Iterator[list[Any]]:
-        yield loaded
-        count = len(first)
-        while True:
-            if context is not None and context.session._emptied != emptied:
-                chunks.close()
-                if count < size:  # there are no more
-                    return
-                raise InvalidRequestError(
-                    "Cannot load the rest of a streamed result: its Session was closed, or let go of all its objects, "
-                    "since the statement was executed; fetch all rows before that",
-                    code="lkrp",
-                )
-            rows = next(chunks, None)
-            if rows is None:
-                return
-            count = len(rows)
-            yield plan.load(context, rows)
-
-    return ChunkedResult(plan.metadata_for(statement), following(), plan.scalars, _Source(chunks), size)
+    loaded = load_chunks(context, chunks, partial(plan.load, context), size)
+    return ChunkedResult(plan.metadata_for(statement), loaded, plan.scalars, Source(chunks), size, forgets)
 
 
 def is_orm_statement(statement: Any) -> bool:

@@ -7,7 +7,7 @@ not have stay unloaded.  Next on the way: ``_py/loading.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import InvalidRequestError
@@ -17,7 +17,8 @@ from session.core.limiting import with_more_options
 from session.load.compile import ColumnList, criteria_options
 from session.load.context import LoadContext
 from session.load.entities import ColumnPart, name_parts, parts_of
-from session.load.result import LoadedResult, require_unique, result_metadata
+from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
+from session.load.streaming import Source, load_chunks
 
 __all__ = ["RowColumns", "execute_from_statement", "load_rows"]
 
@@ -111,7 +112,6 @@ def load_rows(
     )
     for part in builder.parts:
         part.bind(processors)
-    rows = [tuple(row) for row in result.columns(*builder.columns)] if builder.columns else [() for _ in result]
     context = LoadContext(
         session,
         options=options,
@@ -121,15 +121,40 @@ def load_rows(
         **(settings or {}),
     )
     scalars = len(builder.parts) == 1 and builder.parts[0].single
-    if scalars:
-        values = builder.parts[0].load(context, rows)
-    else:
-        values = list(zip(*[part.load(context, rows) for part in builder.parts], strict=True))
-    context.finish_chunk()
-    loaded = LoadedResult(metadata, values, scalars)
+
+    def load(rows: Sequence[Any]) -> list[Any]:
+        if scalars:
+            values: list[Any] = builder.parts[0].load(context, rows)
+        else:
+            values = list(zip(*[part.load(context, rows) for part in builder.parts], strict=True))
+        context.finish_chunk()
+        return values
+
+    size = execution_options.get("yield_per")
+    if size:
+        if builder.needs_unique:
+            result.close()
+            raise InvalidRequestError(NO_JOINED_CHUNKS)
+        chunks = _chunks_of(result, builder.columns, size)
+        return ChunkedResult(metadata, load_chunks(context, chunks, load, size), scalars, Source(chunks), size, True)
+    loaded = LoadedResult(metadata, load(_rows_of(result, builder.columns)), scalars)
     if builder.needs_unique:
         require_unique(loaded)
     return loaded
+
+
+def _rows_of(result: Any, columns: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Give the values of some columns of a Core result."""
+    return [tuple(row) for row in result.columns(*columns)] if columns else [() for _ in result]
+
+
+def _chunks_of(result: Any, columns: Sequence[Any], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Give the values of some columns of a Core result chunk by chunk, from a cursor that is open meanwhile."""
+    try:
+        for rows in (result.columns(*columns) if columns else result).partitions(size):
+            yield [tuple(row) if columns else () for row in rows]
+    finally:
+        result.close()
 
 
 def execute_from_statement(

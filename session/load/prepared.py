@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.util import immutabledict
 
 from session._accel import loading
 from session.core.driver import read
 from session.load.context import LoadContext
 from session.load.execute import prepare
+from session.load.result import ChunkedResult
 
 __all__ = ["PreparedSelect", "run_select"]
 
@@ -72,7 +74,7 @@ class PreparedSelect:
         """
         if session.dispatch.do_orm_execute:
             return run_select(session, self.statement, values, self.mapper, self.kind, bind_arguments, **settings)
-        connection = session._connection_for(self.mapper, bind_arguments=bind_arguments)
+        connection = session._connection_for(self.mapper, self.statement, bind_arguments=bind_arguments)
         options = settings.get("execution_options") or NO_OPTIONS
         plan = self.plan(session, connection, options)
         rows = read(connection, plan.plan, values, None, options)
@@ -94,9 +96,15 @@ class PreparedSelect:
         :param values: a value per named parameter.
         :param identity_token: the token of the object's identity key.
         :return: ``None`` if no row has an object.
+        :raises MultipleResultsFound: a listener has given a result of several objects.
         """
         if session.dispatch.do_orm_execute:
-            found = self.columns(session, values, bind_arguments, identity_token=identity_token)[0]
+            found = loading.keep_first(self.columns(session, values, bind_arguments, identity_token=identity_token)[0])
+            if len(found) > 1:
+                raise MultipleResultsFound(
+                    f"One {self.mapper.class_.__name__} object was asked for by its primary key; the result of a "
+                    f"do_orm_execute listener has {len(found)}"
+                )
         else:
             found = self._run(session, values, NO_OPTIONS, bind_arguments, identity_token)
         for obj in found:
@@ -136,7 +144,7 @@ class PreparedSelect:
         lazy_loaded_from: Any = None,
     ) -> list[Any]:
         """Run a statement of one entity with nobody listening, and give an object, or ``None``, for each row."""
-        connection = session._connection_for(self.mapper, bind_arguments=bind_arguments)
+        connection = session._connection_for(self.mapper, self.statement, bind_arguments=bind_arguments)
         plan = self.plan(session, connection, execution_options)
         rows = read(connection, plan.plan, values, None, execution_options)
         if not rows:
@@ -190,5 +198,6 @@ def run_select(
         execution_options={**options, "_load_context": {**settings, "kind": kind}},
         bind_arguments=given,
     )
-    rows = result.unique().all()
+    # a listener may have asked for chunks, whose rows repeat nothing
+    rows = (result if isinstance(result, ChunkedResult) else result.unique()).all()
     return [list(column) for column in zip(*rows, strict=False)] if rows else [[], []]

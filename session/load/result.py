@@ -16,6 +16,7 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import InvalidRequestError
 
 __all__ = [
+    "NO_JOINED_CHUNKS",
     "ChunkedResult",
     "LoadedResult",
     "LoadedScalars",
@@ -24,6 +25,11 @@ __all__ = [
     "result_metadata",
     "unique_filters",
 ]
+
+NO_JOINED_CHUNKS = (
+    "yield_per cannot go with collections that are loaded by joins, whose rows may continue in the next chunk; load "
+    "them with selectinload() instead"
+)
 
 
 class LoadedResult(IteratorResult[Any]):
@@ -156,11 +162,50 @@ class ChunkedResult(IteratorResult[Any]):
     :param chunks: yields lists of rows.
     :param scalars: a row is one value, which is not wrapped.
     :param raw: the cursor's result, closed with this one.
+    :param size: how many rows a chunk has.
+    :param forgets: the rows of a chunk may be forgotten before the next one comes, as ``yield_per`` has it.
     """
 
-    def __init__(self, metadata: Any, chunks: Iterable[list[Any]], scalars: bool, raw: Any, size: int | None) -> None:
+    def __init__(
+        self,
+        metadata: Any,
+        chunks: Iterable[list[Any]],
+        scalars: bool,
+        raw: Any,
+        size: int | None,
+        forgets: bool = False,
+    ) -> None:
         super().__init__(metadata, chain.from_iterable(chunks), raw=raw, _source_supports_scalars=scalars)
         self._yield_per = size
+        self.forgets = forgets
+
+    def keys_to_compare(self, keys: Sequence[Callable[[Any], Any] | None]) -> Sequence[Callable[[Any], Any] | None]:
+        """Give what ``unique()`` tells values apart by: never the ``id()`` of an object that may be gone by now.
+
+        :param keys: what serves where all rows are at hand.
+        :raises InvalidRequestError: rows are to be forgotten, so that their values cannot be told apart.
+        """
+        if self.forgets:
+            raise InvalidRequestError(
+                "unique() has to remember all rows, yield_per is there to forget them: leave one of them out, or tell "
+                "values apart by a function of your own, as in unique(lambda user: user.id)"
+            )
+        return [_Held if key is id else key for key in keys]
+
+
+class _Held:
+    """Stands for an object among those that were seen, and keeps it alive."""
+
+    __slots__ = ("obj",)
+
+    def __init__(self, obj: Any) -> None:
+        self.obj = obj
+
+    def __hash__(self) -> int:
+        return id(self.obj)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and self.obj is other.obj
 
 
 def empty_result() -> LoadedResult:
@@ -186,7 +231,7 @@ def unique_filters(keys: Sequence[Callable[[Any], Any] | None]) -> Callable[[Any
     """Give what ``unique()`` asks for: how the values of each column are told apart."""
 
     def filters(result: Any) -> Sequence[Callable[[Any], Any] | None]:
-        return keys
+        return result.keys_to_compare(keys) if isinstance(result, ChunkedResult) else keys
 
     return filters
 

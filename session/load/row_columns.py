@@ -46,7 +46,7 @@ class RowColumns:
         :param ident: the primary key, if the object is not persistent yet.
         :return: False if there is no such row.
         """
-        connection = session._connection_for(self.mapper, state=state)
+        connection = session._connection_for(self.mapper, self.statement, state)
         translation = translation_of(session, connection)
         plans = self._plans.setdefault(connection.dialect, {})
         key = None if translation is None else frozenset(translation.items())

@@ -200,10 +200,12 @@ def test_classes_and_tables_may_have_binds_of_their_own(made: Engine) -> None:
 
 def test_a_session_chooses_its_bind_in_get_bind(made: Engine) -> None:
     asked: list[Any] = []
+    kinds: list[str] = []
 
     class Routing(Session):
-        def get_bind(self, mapper: Any = None, **keywords: Any) -> Any:
+        def get_bind(self, mapper: Any = None, clause: Any = None, **keywords: Any) -> Any:
             asked.append(mapper and mapper.class_)
+            kinds.append("flush" if self._flushing else type(clause).__name__)
             return made
 
     with Routing() as session:
@@ -211,7 +213,14 @@ def test_a_session_chooses_its_bind_in_get_bind(made: Engine) -> None:
         session.flush()
         session.scalars(select(User)).all()
         session.commit()
+        user = session.scalars(select(User)).one()
+        session.refresh(user)
+        session.expire(user)
+        assert user.name is None
+        session.expunge_all()
+        assert session.get_one(User, 1).name is None
     assert User in asked
+    assert set(kinds) == {"flush", "Select"}
 
 
 def test_no_bind_says_what_was_looked_for() -> None:

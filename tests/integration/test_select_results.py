@@ -7,11 +7,11 @@ from operator import methodcaller
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, bindparam, func, select, text
+from sqlalchemy import Engine, bindparam, event, func, select, text
 from sqlalchemy.engine.result import IteratorResult
 from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound, NoResultFound
 
-from session import Session, joinedload, selectinload
+from session import Session, contains_eager, joinedload, selectinload
 
 from .everyday import Statements
 from .selecting import Address, User, fill, filled
@@ -26,6 +26,51 @@ def test_joined_collections_have_to_be_made_unique(engine: Engine) -> None:
             next(iter(session.execute(statement)))
         assert [user.name for user in session.scalars(statement).unique()] == ["ed", "wendy", "jack"]
         assert len(session.execute(statement).unique().all()) == 3
+
+
+def test_unique_does_not_go_with_rows_that_are_to_be_forgotten(engine: Engine) -> None:
+    with filled(engine) as session:
+        for statement in (select(User), select(User.name), select(User).from_statement(select(User))):
+            statement = statement.execution_options(yield_per=2)
+            with pytest.raises(InvalidRequestError, match="unique"):
+                session.execute(statement).unique().all()
+            with pytest.raises(InvalidRequestError, match="unique"):
+                session.scalars(statement).unique().all()
+        statement = select(User).order_by(User.id).execution_options(yield_per=2)
+        users = session.scalars(statement).unique(lambda user: user.name)
+        assert [user.name for user in users] == ["ed", "wendy", "jack"]
+
+
+def test_unique_rows_of_a_stream_whose_objects_are_let_go(engine: Engine) -> None:
+    with filled(engine) as session:
+        session.execute(User.__table__.insert(), [{"id": number, "user_name": "many"} for number in range(10, 3010)])
+        statement = select(User).order_by(User.id).execution_options(stream_results=True)
+        assert sum(1 for _ in session.scalars(statement).unique()) == 3003
+
+
+@pytest.mark.parametrize("given", [lambda: select(User), lambda: text("SELECT * FROM users")])
+def test_a_given_statement_is_loaded_chunk_by_chunk(engine: Engine, given: Any) -> None:
+    with filled(engine) as session:
+        session.execute(User.__table__.insert(), [{"id": number, "user_name": "many"} for number in range(10, 20)])
+        loaded: list[Any] = []
+        event.listen(session, "loaded_as_persistent", lambda session, user: loaded.append(user))
+        statement = select(User).from_statement(given()).execution_options(yield_per=5)
+        result = session.scalars(statement)
+        assert len(result.fetchmany(5)) == len(loaded) == 5
+        assert [len(part) for part in result.partitions()] == [5, 3]
+        result = session.scalars(statement)
+        next(result)
+        session.expunge_all()
+        with pytest.raises(InvalidRequestError):
+            result.all()
+
+
+def test_a_given_statement_in_chunks_takes_no_joined_collections(engine: Engine) -> None:
+    with filled(engine) as session:
+        statement = select(User).from_statement(select(User).join(User.addresses)).options(contains_eager(User.addresses))
+        with pytest.raises(InvalidRequestError, match="yield_per"):
+            session.execute(statement, execution_options={"yield_per": 2})
+        session.connection().execute(select(1))
 
 
 def test_unique_rows_of_objects_and_values(engine: Engine) -> None:

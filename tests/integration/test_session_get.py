@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event, exc, inspect, text
+from sqlalchemy import event, exc, inspect, select, text
 
 from session import Session, selectinload
 from session.exc import NoResultFound, StaleDataError
@@ -77,6 +77,18 @@ def test_get_of_an_expired_object_looks_for_its_row(session, sql):
     session.expire(user)
     session.execute(text("DELETE FROM users"))
     assert session.get(User, 1) is None
+
+
+def test_get_of_a_key_for_which_a_listener_has_several_objects(session):
+    stored(session, User(id=1, name="a"), User(id=2, name="b"))
+    session.expunge_all()
+
+    @event.listens_for(session, "do_orm_execute")
+    def every_user(execute_state):
+        return execute_state.invoke_statement(statement=select(User))
+
+    with pytest.raises(exc.MultipleResultsFound):
+        session.get(User, 1)
 
 
 def test_get_of_composite_keys(session):
