@@ -12,7 +12,6 @@ from session.constants import (
     ATTR_EMPTY as _ATTR_EMPTY,
     ATTR_WAS_SET as _ATTR_WAS_SET,
     CALLABLES_OK as _CALLABLES_OK,
-    DEFERRED_HISTORY_LOAD as _DEFERRED_HISTORY_LOAD,
     INIT_OK as _INIT_OK,
     INSTANCE_STATE as _INSTANCE_STATE,
     LOAD_AGAINST_COMMITTED,
@@ -29,7 +28,6 @@ from session.history import HISTORY_BLANK, History
 cdef object ATTR_EMPTY = _ATTR_EMPTY
 cdef object ATTR_WAS_SET = _ATTR_WAS_SET
 cdef long CALLABLES_OK = _CALLABLES_OK
-cdef long DEFERRED_HISTORY_LOAD = _DEFERRED_HISTORY_LOAD
 cdef long INIT_OK = _INIT_OK
 cdef str INSTANCE_STATE = _INSTANCE_STATE
 cdef object NO_VALUE = _NO_VALUE
@@ -39,13 +37,21 @@ cdef object PASSIVE_OFF = _PASSIVE_OFF
 __all__ = ["ObjectAttribute"]
 
 _READ_OLD_OBJECT = PASSIVE_ONLY_PERSISTENT | NO_AUTOFLUSH | LOAD_AGAINST_COMMITTED
+_LOAD_OLD_OBJECT = PASSIVE_ONLY_PERSISTENT | NO_AUTOFLUSH | LOAD_AGAINST_COMMITTED | NO_RAISE
 _PEEK_OLD_OBJECT = (PASSIVE_NO_FETCH & ~INIT_OK) | LOAD_AGAINST_COMMITTED | NO_RAISE
 
 
 cdef class ObjectAttribute(AttributeImpl):
-    """A reference to one object, or to none."""
+    """A reference to one object, or to none.
+
+    :param defers_history: a value that was replaced unread is loaded when the history is asked for.
+    """
 
     uses_objects = True
+
+    def __init__(self, class_, key, manager, dispatch, defers_history=False, **options):
+        super().__init__(class_, key, manager, dispatch, **options)
+        self.defers_history = defers_history
 
     cpdef set(self, state, dict_, value, initiator=None, passive=PASSIVE_OFF, check_old=None, pop=False):
         old = self.get(state, dict_, _READ_OLD_OBJECT if self.active_history else _PEEK_OLD_OBJECT)
@@ -116,8 +122,8 @@ cdef class ObjectAttribute(AttributeImpl):
         original = UNTOUCHED if committed is None else committed.get(key, UNTOUCHED)
         if original is UNTOUCHED:
             return HISTORY_BLANK if current is NO_VALUE else History((), [current], ())
-        if passive & DEFERRED_HISTORY_LOAD and original is PASSIVE_NO_RESULT:
-            original = self.load_original(state, passive)
+        if original is PASSIVE_NO_RESULT and self.defers_history:
+            original = self.load_original(state)
         if current is original and current is not NO_VALUE:
             return History((), [current], ())
         if original is None or original is NO_VALUE or original is PASSIVE_NO_RESULT:
@@ -126,12 +132,12 @@ cdef class ObjectAttribute(AttributeImpl):
             return History((), (), [original])
         return History([current], (), [original])
 
-    def load_original(self, state, passive):
-        """Load the value that a change replaced unread, by the committed foreign key."""
+    def load_original(self, state):
+        """Load the value that a change replaced unread."""
         loader = self.loader
         if loader is None:
             return NO_VALUE
-        value = loader(state, passive | LOAD_AGAINST_COMMITTED)
+        value = loader(state, _LOAD_OLD_OBJECT)
         if value is ATTR_WAS_SET or value is ATTR_EMPTY or value is PASSIVE_NO_RESULT:
             return NO_VALUE
         state.own_committed()[self.key] = value

@@ -12,7 +12,6 @@ from session.constants import (
     ATTR_EMPTY,
     ATTR_WAS_SET,
     CALLABLES_OK,
-    DEFERRED_HISTORY_LOAD,
     INIT_OK,
     INSTANCE_STATE,
     LOAD_AGAINST_COMMITTED,
@@ -29,15 +28,31 @@ from session.history import HISTORY_BLANK, History
 __all__ = ["ObjectAttribute"]
 
 _READ_OLD_OBJECT = PASSIVE_ONLY_PERSISTENT | NO_AUTOFLUSH | LOAD_AGAINST_COMMITTED
+_LOAD_OLD_OBJECT = PASSIVE_ONLY_PERSISTENT | NO_AUTOFLUSH | LOAD_AGAINST_COMMITTED | NO_RAISE
 _PEEK_OLD_OBJECT = (PASSIVE_NO_FETCH & ~INIT_OK) | LOAD_AGAINST_COMMITTED | NO_RAISE
 
 
 class ObjectAttribute(AttributeImpl):
-    """A reference to one object, or to none."""
+    """A reference to one object, or to none.
 
-    __slots__ = ()
+    :param defers_history: a value that was replaced unread is loaded when the history is asked for.
+    """
+
+    __slots__ = ("defers_history",)
 
     uses_objects = True
+
+    def __init__(
+        self,
+        class_: type[Any],
+        key: str,
+        manager: Any,
+        dispatch: Any,
+        defers_history: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(class_, key, manager, dispatch, **options)
+        self.defers_history = defers_history
 
     def set(
         self,
@@ -127,8 +142,8 @@ class ObjectAttribute(AttributeImpl):
         original: Any = UNTOUCHED if committed is None else committed.get(key, UNTOUCHED)
         if original is UNTOUCHED:
             return HISTORY_BLANK if current is NO_VALUE else History((), [current], ())
-        if passive & DEFERRED_HISTORY_LOAD and original is PASSIVE_NO_RESULT:
-            original = self.load_original(state, passive)
+        if original is PASSIVE_NO_RESULT and self.defers_history:
+            original = self.load_original(state)
         if current is original and current is not NO_VALUE:
             return History((), [current], ())
         if original is None or original is NO_VALUE or original is PASSIVE_NO_RESULT:
@@ -137,12 +152,12 @@ class ObjectAttribute(AttributeImpl):
             return History((), (), [original])
         return History([current], (), [original])
 
-    def load_original(self, state: Any, passive: int) -> Any:
-        """Load the value that a change replaced unread, by the committed foreign key."""
+    def load_original(self, state: Any) -> Any:
+        """Load the value that a change replaced unread."""
         loader = self.loader
         if loader is None:
             return NO_VALUE
-        value = loader(state, passive | LOAD_AGAINST_COMMITTED)
+        value = loader(state, _LOAD_OLD_OBJECT)
         if value is ATTR_WAS_SET or value is ATTR_EMPTY or value is PASSIVE_NO_RESULT:
             return NO_VALUE
         state.own_committed()[self.key] = value

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from session._accel import cascading, gather, linking
 from session.constants import (
     CALLABLES_OK,
-    DEFERRED_HISTORY_LOAD,
     INCLUDE_PENDING_MUTATIONS,
     LOAD_AGAINST_COMMITTED,
     NO_AUTOFLUSH,
@@ -100,8 +99,6 @@ class Dependency:
         self.passive_deletes: Any = prop.passive_deletes
         self.delete_orphan: bool = prop.cascade.delete_orphan
         self.cascades_delete: bool = prop.cascade.delete
-        #: the value that a change replaced unread is loaded now
-        self.defers_old_value = not prop.uselist and not prop.use_get
         self.pairs = self.find_pairs()
         #: the attribute to read and the one to write, for each pair
         self.key_pairs = tuple([(str(pair.source_key), str(pair.target_key)) for pair in self.pairs])
@@ -158,10 +155,6 @@ class Dependency:
         obj = state()
         if obj is None:
             return HISTORY_BLANK
-        if self.defers_old_value:
-            committed = state.committed
-            if committed is not None and committed.get(self.key) is PASSIVE_NO_RESULT:
-                passive = LOAD | DEFERRED_HISTORY_LOAD
         return state.manager[self.key].impl.get_history(state, obj.__dict__, passive)
 
     @property
@@ -392,10 +385,12 @@ class ManyToOne(Dependency):
         return sync.pairs_of(self.prop, self.prop.synchronize_pairs, self.target, self.parent)
 
     def gather_saves(self, uow: Any, states: Iterable[Any]) -> None:
-        if not self.delete_orphan:
+        if not self.delete_orphan and self.prop.use_get:
             return
         for state in states:
-            for child in self.change(uow, state, self.delete_passive).deleted:
+            # what was replaced unread is loaded here, as long as its row is as it was
+            left = self.change(uow, state, self.delete_passive).deleted
+            for child in left if self.delete_orphan else ():
                 if child is not None and not self.has_parent(child):
                     self.delete_with_cascades(uow, child)
 

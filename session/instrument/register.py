@@ -100,6 +100,7 @@ def register_impl(
     *,
     loader: Callable[..., Any] | None = None,
     active_history: bool = False,
+    defers_history: bool = False,
     trackparent: bool = False,
     collection_class: Any = None,
     compare: Callable[[Any, Any], Any] | None = None,
@@ -113,6 +114,7 @@ def register_impl(
 
     :param kind: ``"scalar"``, ``"object"`` or ``"collection"``.
     :param loader: see :class:`session._py.attributes.AttributeImpl`.
+    :param defers_history: see :class:`session._py.references.ObjectAttribute`.
     :param collection_class: for collections, a class or factory; ``list`` by default.
     :param expire_missing: a scalar's value comes with the row and expires with it.
     :param parent_token: what identifies the relationship across subclasses.
@@ -140,7 +142,9 @@ def register_impl(
         )
         impl.duplicates = duplicates
     elif kind == "object":
-        impl = references.ObjectAttribute(cls, key, manager, attribute.dispatch, **shared)
+        impl = references.ObjectAttribute(
+            cls, key, manager, attribute.dispatch, defers_history=defers_history, **shared
+        )
     else:
         impl = scalars.ScalarAttribute(cls, key, manager, attribute.dispatch, **shared)
     attribute.impl = impl

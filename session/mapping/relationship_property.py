@@ -145,6 +145,7 @@ class RelationshipProperty(MapperProperty):
         self.passive_deletes = passive_deletes
         self.passive_updates = passive_updates
         self.active_history = active_history
+        self.loads_old_value_at_once = _legacy_inactive_history_style
         self.enable_typechecks = enable_typechecks
         self.join_depth = join_depth
         self.single_parent = single_parent
@@ -437,13 +438,15 @@ class RelationshipProperty(MapperProperty):
         """Give the attribute its implementation, and let changes reach the Session and the other side."""
         key = self.key
         loader, style = self._loader()
+        found_by_select = self.direction is not MANYTOONE or not self.use_get
         instrument.register_impl(
             mapper.class_,
             key,
             "collection" if self.uselist else "object",
             loader=loader,
             collection_class=self.collection_class,
-            active_history=self.active_history or self.direction is not MANYTOONE or not self.use_get,
+            active_history=self.active_history or (self.loads_old_value_at_once and found_by_select),
+            defers_history=found_by_select,
             trackparent=self.single_parent or self.direction is ONETOMANY,
             send_modified=not self.viewonly,
             parent_token=self,

@@ -11,8 +11,6 @@ Not compared:
 * Which of several reasons a flush has to fail is found first; how far it got before.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
   transaction here; those of a failed flush as long as its error there), so their part of the identity map.
-* When the old value of a one-to-one relationship is loaded that is replaced unread: at once here, in the flush there,
-  unless the relationship has ``active_history=True``, as the one of these classes has.
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
   program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
   expired object, and not here, or by the number of rows written.

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy.orm
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import session
 
@@ -145,11 +145,12 @@ def rule_for(name: str) -> Any:
     parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
 
     def run(self: Programs, **arguments: Any) -> None:
-        WORLDS.step(name, tuple(arguments[parameter.name] for parameter in parameters))
+        if not WORLDS.over:
+            WORLDS.step(name, tuple(arguments[parameter.name] for parameter in parameters))
 
     run.__name__ = name
     drawn = {each.name: BY_NAME[each.name] if each.name in BY_NAME else BY_TYPE[each.annotation] for each in parameters}
-    return precondition(lambda self: not WORLDS.over)(rule(**drawn)(run))
+    return rule(**drawn)(run)
 
 
 for _name in STEPS:

@@ -88,7 +88,7 @@ def make_models(orm: ModuleType) -> SimpleNamespace:
         name = Column(String, nullable=False)
         owner_id = Column(ForeignKey("owner.id"))
         owner = orm.relationship("Owner", back_populates="items")
-        badge = orm.relationship("Badge", back_populates="item", uselist=False, active_history=True)
+        badge = orm.relationship("Badge", back_populates="item", uselist=False)
         tags = orm.relationship("Tag", secondary=item_tag, back_populates="items", order_by="Tag.code")
 
     class Tag(base):

@@ -42,15 +42,20 @@ def object_picture(world: World, obj: Any) -> tuple[str, dict[str, Any]]:
         "in_session": obj in world.session,
         "attached": state.session is world.session,
         "modified": state.modified,
-        "is_modified": is_modified(world, obj),
+        "is_modified": None,
         "expired": sorted(expired_columns(state, obj)),
         "unloaded": sorted(state.unloaded),
         "values": {name: world.plain(value) for name, value in sorted(obj.__dict__.items()) if name != "_sa_instance_state"},
         "history": {},
     }
+    if not any(replaced_unread(state, name) for name in state.committed_state):
+        seen["is_modified"] = is_modified(world, obj)
     for attribute in state.mapper.attrs:
         if state.transient and attribute.key.endswith("_id"):
             continue  # a failed flush leaves foreign keys in new objects, with history there and without it here
+        if replaced_unread(state, attribute.key):
+            seen["history"][attribute.key] = "not loaded yet"
+            continue
         history = state.attrs[attribute.key].history
         if history.added or history.deleted:
             seen["history"][attribute.key] = [world.plain(part) for part in history]
@@ -63,6 +68,11 @@ def expired_columns(state: Any, obj: Any) -> set[str]:
         return set()
     columns = {attribute.key for attribute in state.mapper.column_attrs if not attribute.deferred}
     return state.expired_attributes & columns - set(obj.__dict__)
+
+
+def replaced_unread(state: Any, name: str) -> bool:
+    """Tell whether asking for the history of an attribute would load its old value."""
+    return getattr(state.committed_state.get(name), "name", None) == "PASSIVE_NO_RESULT"
 
 
 def is_modified(world: World, obj: Any) -> Any:
