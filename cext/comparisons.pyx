@@ -8,7 +8,19 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         object (*tp_new)(PyTypeObject *cls, PyObject *args, PyObject *kwargs)
 
-    int PyObject_GenericSetDict(object obj, object value, void *context) except -1
+cdef extern from *:
+    """
+    /* From 3.13 on the values of an object may stand in itself, and only the setter of its class knows how to move
+       them out: PyObject_GenericSetDict() of 3.13.0 leaves them in force. */
+    static CYTHON_INLINE int session_set_dict(PyObject *obj, PyObject *attributes, PyObject *name) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        return PyObject_SetAttr(obj, name, attributes);
+    #else
+        return PyObject_GenericSetDict(obj, attributes, NULL);
+    #endif
+    }
+    """
+    int session_set_dict(object obj, dict attributes, object name) except -1
 
 __all__ = ["Comparisons", "Pattern"]
 
@@ -59,13 +71,13 @@ cdef object make_copy(Pattern self, value):
     PyDict_SetItem(attributes, "_identifying_key", label)
     PyDict_SetItem(attributes, "_anon_map_key", name)
     PyDict_SetItem(attributes, "value", value)
-    PyObject_GenericSetDict(parameter, attributes, NULL)
+    session_set_dict(parameter, attributes, "__dict__")
     cdef object comparison = blank(self._kind)
     attributes = PyDict_Copy(self._comparison)
     PyDict_SetItem(attributes, "right", parameter)
     PyDict_SetItem(attributes, "_orig", (self._left, hash(parameter)))
     PyDict_SetItem(attributes, "modifiers", {})
-    PyObject_GenericSetDict(comparison, attributes, NULL)
+    session_set_dict(comparison, attributes, "__dict__")
     return comparison
 
 

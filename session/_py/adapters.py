@@ -173,7 +173,8 @@ class CollectionAdapter:
     ) -> None:
         """Fill this new collection in place of an old one: events for what came and what left."""
         before = {id(item): item for item in old}
-        staying = {id(item) for item in items if id(item) in before}
+        coming = {id(item) for item in items}
+        staying = dict.fromkeys([item_id for item_id in before if item_id in coming])
         append = self._role("appender")
         if keys is not None and self._keyed_by_hand():
             data = self._data()
@@ -183,10 +184,10 @@ class CollectionAdapter:
         else:
             for item in items:
                 append(item, _sa_initiator=False if id(item) in staying else token)
+        for item_id in staying:
+            old.fire_append_wo_mutation_event(before[item_id], token)
         for item_id, item in before.items():
-            if item_id in staying:
-                old.fire_append_wo_mutation_event(item, token)
-            else:
+            if item_id not in staying:
                 old.fire_remove_event(item, token)
 
     def _keyed_by_hand(self) -> bool:

@@ -271,14 +271,13 @@ class RowLoader:
                     if refresh_event:
                         refreshed.append((state, context.only_keys))
                     continue
-                first = True
-            else:
-                first = False
-            filled = fill_missing(state, dict_, columns, row)
+                if refresh_event:
+                    unloaded = state.unloaded
+                    if unloaded or self.nested:
+                        refreshed.append((state, unloaded))
+            fill_missing(state, dict_, columns, row)
             if callables:
                 self.add_callables(state, dict_)
-            if first and filled and refresh_event:
-                refreshed.append((state, set(filled)))
         for pairing in self.nested:
             pairing.pair(context, objects, rows)
         if self.post:

@@ -175,7 +175,9 @@ class Synchronizer:
     def after_delete(self) -> None:
         """Take the objects of deleted rows out of the Session."""
         for obj in self.uncertain:
-            instance_state(obj).expire(obj.__dict__)
+            state = instance_state(obj)
+            if not state.expired:
+                state.expire(obj.__dict__)
         states = [instance_state(obj) for obj in self.matched]
         if states:
             self.session._remove_newly_deleted(states)

@@ -19,6 +19,9 @@ Not compared:
 * ``close()`` after a flush that deleted objects: they are detached, and told so, as is documented; there they stay
   "deleted".
 * The order of events of different objects within one flush: the unit of work goes class by class there.
+* Attribute events that come a second time: there ``remove`` comes twice for what a new collection leaves out, ``set`` for
+  a reference that is deleted, since the other direction's event comes back. Events that set a value to what it is. That
+  a flush refreshes expired objects there.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from typing import Any
 from sqlalchemy import inspect
 
 from .picture import expired_columns
-from .world import Outcome, World
+from .world import ROW_EVENTS, Outcome, World
 
 REFERENCES = frozenset({"owner", "item", "parent"})
 FLUSH_ERRORS = ("IntegrityError", "StaleDataError", "FlushError", "CircularDependencyError")
@@ -54,6 +57,7 @@ def promised(outcome: Outcome, picture: dict[str, Any]) -> dict[str, Any]:
         "warnings": outcome.warnings,
         "picture": {**picture, "objects": held(picture), "identity_map": None},
         "events": events(outcome.events),
+        "heard": heard_of(outcome.heard, failed),
     }
     if not failed:
         part["updates"] = sorted(filter(None, map(normalised_update, outcome.statements)))
@@ -80,6 +84,27 @@ def events(heard: list[Any]) -> list[Any]:
         else:
             ordered.append([name, [label]])
     return ordered
+
+
+def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
+    """The events of mapped classes: for each object that the program holds, what was heard of it, in order.
+
+    :param failed: the step has; what was heard of rows until then is left out.
+    """
+    found: dict[str, list[Any]] = {}
+    for label, *what in heard:
+        if "#" not in label or (what[0] == "set" and what[2] == what[3]):
+            continue
+        of_object = found.setdefault(label, [])
+        if what not in of_object:
+            of_object.append(what)
+    for of_object in found.values():
+        echoes = [["set", what[1], None, what[2]] for what in of_object if what[0] == "remove"]
+        of_object[:] = [what for what in of_object if what not in echoes]
+        if any(what[0] in ROW_EVENTS for what in of_object):
+            left_out = ("refresh", *ROW_EVENTS) if failed else ("refresh",)
+            of_object[:] = [what for what in of_object if what[0] not in left_out]
+    return {label: of_object for label, of_object in found.items() if of_object}
 
 
 def parts_ways(ours: Outcome, theirs: Outcome) -> bool:

@@ -126,6 +126,7 @@ class Programs(RuleBasedStateMachine):
         expire_on_commit=st.booleans(),
         listening=st.booleans(),
         watched=st.booleans(),
+        hearing=st.booleans(),
         kind=st.sampled_from((None, *CLASSES)),
     )
     def start(self, kind: str | None, **settings: bool) -> None:

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.pool import StaticPool
 
-from .models import ROWS, make_models
+from .models import COLUMNS, ROWS, TO_MANY, TO_ONE, make_models
 
 OBJECT_EVENTS = (
     "before_attach",
@@ -40,15 +40,19 @@ SESSION_EVENTS = (
     "after_transaction_create",
     "after_transaction_end",
 )
+ROW_EVENTS = ("before_insert", "after_insert", "before_update", "after_update", "before_delete", "after_delete")
+INSTANCE_EVENTS = ("load", "refresh", "refresh_flush", "expire")
+VALUE_EVENTS = ("append", "append_wo_mutation", "remove")
 
 
 class Settings(NamedTuple):
-    """How a program's Session is made, and who listens."""
+    """How a program's Session is made, and who listens: to the Session, to the engine, to the mapped classes."""
 
     autoflush: bool = True
     expire_on_commit: bool = True
     listening: bool = False
     watched: bool = False
+    hearing: bool = False
 
 
 class Outcome(NamedTuple):
@@ -58,6 +62,7 @@ class Outcome(NamedTuple):
     error: str | None
     warnings: list[str]
     events: list[Any]
+    heard: list[Any]
     statements: list[str]
     rows_written: int
 
@@ -106,6 +111,7 @@ class World:
         self.raw: _Connection = self.engine.raw_connection().driver_connection  # type: ignore[assignment]
         self.tables = list(self.models.metadata.sorted_tables)
         self.session: Any = None
+        self.listeners: list[tuple[Any, str, Any]] = []
 
     def begin(self, settings: Settings) -> None:
         """Start a program: the rows of the beginning, a new Session, nothing held."""
@@ -126,16 +132,22 @@ class World:
         self.numbers = 0
         self.savepoints: list[Any] = []
         self.events: list[Any] = []
+        self.heard: list[Any] = []
         self.deleted: WeakSet[Any] = WeakSet()
         if settings.watched:
             event.listen(self.engine, "before_cursor_execute", _watch)
         if settings.listening:
             self._listen()
+        if settings.hearing:
+            self._listen_to_classes()
 
     def end(self) -> None:
         """End a program, whatever state its Session is in."""
         if event.contains(self.engine, "before_cursor_execute", _watch):
             event.remove(self.engine, "before_cursor_execute", _watch)
+        for target, name, listener in self.listeners:
+            event.remove(target, name, listener)
+        self.listeners.clear()
         session, self.session = self.session, None
         self.held.clear()
         self.savepoints.clear()
@@ -144,6 +156,7 @@ class World:
     def run(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
         """Do one step and give what came of it."""
         self.events.clear()
+        self.heard.clear()
         self.raw.notes.clear()
         written = self.raw.total_changes
         result, error = None, None
@@ -161,6 +174,7 @@ class World:
             error,
             sorted(warning.category.__name__ for warning in caught),
             list(self.events),
+            list(self.heard),
             [note for note in self.raw.notes if not note.startswith("BEGIN")],
             self.raw.total_changes - written,
         )
@@ -210,6 +224,40 @@ class World:
             event.listen(self.session, name, lambda session, obj, name=name: self.note_object(name, obj))
         for name in SESSION_EVENTS:
             event.listen(self.session, name, lambda session, *_, name=name: self.note(name, None))
+
+    def _listen_to_classes(self) -> None:
+        for kind in ("Owner", "Item", "Badge", "Tag", "Node"):
+            cls = getattr(self.models, kind)
+            for name in ROW_EVENTS:
+                self._listen_to(cls, name, lambda _, __, obj, name=name: self.hear(obj, name), propagate=True)
+            for name in INSTANCE_EVENTS:
+                self._listen_to(cls, name, lambda obj, *_, name=name: self.hear(obj, name), propagate=True)
+            for key in {*COLUMNS[kind], *TO_ONE.get(kind, ())}:
+                self._listen_to(getattr(cls, key), "set", self._setter(key), propagate=True)
+                self._listen_to(getattr(cls, key), "remove", self._member("remove", key), propagate=True)
+            for key in TO_MANY.get(kind, ()):
+                for name in VALUE_EVENTS:
+                    self._listen_to(getattr(cls, key), name, self._member(name, key), propagate=True)
+                self._listen_to(getattr(cls, key), "bulk_replace", self._replacer(key), propagate=True)
+
+    def _listen_to(self, target: Any, name: str, listener: Any, **options: Any) -> None:
+        event.listen(target, name, listener, **options)
+        self.listeners.append((target, name, listener))
+
+    def _setter(self, key: str) -> Any:
+        return lambda obj, value, old, _: self.hear(obj, "set", key, value, old)
+
+    def _member(self, name: str, key: str) -> Any:
+        return lambda obj, value, _, **__: self.hear(obj, name, key, value)
+
+    def _replacer(self, key: str) -> Any:
+        return lambda obj, values, _, **__: self.hear(obj, "bulk_replace", key, list(values))
+
+    def hear(self, obj: Any, name: str, *values: Any) -> None:
+        """Note an event of a mapped class; those of objects that are gone have nobody to be noted of."""
+        if obj is None:
+            return
+        self.heard.append((self.label(obj), name, *map(self.plain, values)))
 
     def note(self, name: str, label: str | None) -> None:
         self.events.append((name, label))

@@ -351,6 +351,7 @@ def test_listeners_hear_of_what_is_made_and_filled(world: World, cls: Any) -> No
     loader = bound(world, cls)
     objects = loader.load(context, ROWS)
     state_of(objects[0]).expire(objects[0].__dict__)
+    assert state_of(objects[1]).unloaded
     context.run_id = 2
     loader.load(context, ROWS)
     context.run_id, context.populate_existing = 3, True
@@ -360,7 +361,8 @@ def test_listeners_hear_of_what_is_made_and_filled(world: World, cls: Any) -> No
         ("session", 1),
         ("load", 2),
         ("session", 2),
-        ("refresh", 1, {"id", "name", "note"}),
+        ("refresh", 1, set(state_of(objects[0]).manager)),
+        ("refresh", 2, state_of(objects[1]).unloaded),
         ("refresh", 1, None),
     ]
 
