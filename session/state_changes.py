@@ -47,10 +47,10 @@ class Guarded:
         )
 
     def _require(self, operation: str, state: Any) -> None:
-        """Refuse an operation that changes no state itself, unless ``state`` is the present one and at rest."""
+        """Refuse an operation that changes no state itself, unless ``state`` is the present one and stays so."""
         if self._state is not state:
             self._refuse(operation)
-        if self._running is not None:
+        if self._running is not None and self._announced is not state:
             raise IllegalStateChangeError(
                 f"{operation}() was called while {self._running}() is still at work on the same "
                 f"{type(self).__name__}; use one Session per thread or task",

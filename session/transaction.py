@@ -312,9 +312,33 @@ class SessionTransaction(Guarded):
     def _get_ready(self) -> None:
         """Flush until nothing is left to be flushed, and prepare where two phases are asked for."""
         self._require("commit", ACTIVE)
+        if self._boundary:
+            self._flush_and_prepare()
+        else:
+            self._flush_all()
+            self._state = PREPARED
+
+    @moves((ACTIVE,), PREPARED)
+    def _flush_and_prepare(self) -> None:
+        self._announce(ACTIVE)  # SQL may run meanwhile, and nobody else may end this transaction
         session = self.session
-        if self._boundary and session.dispatch.before_commit:
+        if session.dispatch.before_commit:
             session.dispatch.before_commit(session)
+        self._flush_all()
+        if self._parent is None and session.twophase:
+            try:
+                for enlisted in self._enlisted:
+                    if enlisted.ours_to_end:
+                        enlisted.transaction.prepare()
+            except BaseException:
+                self._announce(CLOSED)
+                self.rollback()
+                raise
+        self._state = PREPARED
+
+    def _flush_all(self) -> None:
+        """Commit what was begun inside of this transaction, and flush until nothing is left to be flushed."""
+        session = self.session
         for inner in self._inner():
             inner.commit()
         if not session._flushing:
@@ -327,15 +351,6 @@ class SessionTransaction(Guarded):
                     )
                 session.flush()
                 rounds += 1
-        if self._parent is None and session.twophase:
-            try:
-                for enlisted in self._enlisted:
-                    if enlisted.ours_to_end:
-                        enlisted.transaction.prepare()
-            except BaseException:
-                self.rollback()
-                raise
-        self._state = PREPARED
 
     def commit(self, _to_root: bool = False) -> None:
         """Flush, commit on every connection, and close this transaction.

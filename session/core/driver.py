@@ -72,7 +72,10 @@ def read(
             plan.describe(cursor.description)
     except BaseException as error:
         _handle(connection, error, plan.sql, parameters, cursor)
-    cursor.close()
+    try:
+        cursor.close()
+    except Exception:
+        connection._safe_close_cursor(cursor)  # once more, and into the log
     return rows
 
 
@@ -96,7 +99,10 @@ def read_batches(
     except BaseException as error:
         _handle(connection, error, plan.sql, parameters, cursor)
     if len(rows) < size:
-        cursor.close()
+        try:
+            cursor.close()
+        except Exception:
+            connection._safe_close_cursor(cursor)  # once more, and into the log
         return (rows,)
     return Driver(connection, options)._from_batch(rows, size, cursor, plan.sql, parameters)
 
@@ -134,7 +140,7 @@ def _executed(connection: Connection, plan: Plan, given: Mapping[str, Any], extr
     try:
         cursor = dbapi_connection.cursor()
     except BaseException as error:
-        _handle(connection, error, None, None, None)
+        _handle(connection, error, plan.sql, parameters, None)
     try:
         cursor.execute(plan.sql, parameters)
     except BaseException as error:
@@ -143,7 +149,9 @@ def _executed(connection: Connection, plan: Plan, given: Mapping[str, Any], extr
 
 
 def _handle(connection: Connection, error: BaseException, sql: Any, parameters: Any, cursor: Any) -> NoReturn:
-    """Raise an error as Core would."""
+    """Raise an error as Core would: once there is a cursor, only what the driver calls an error gets wrapped."""
+    if cursor is not None and not isinstance(error, connection.dialect.loaded_dbapi.Error):
+        sql = None
     connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
 
 
@@ -188,7 +196,7 @@ class Driver:
             result.close()
             return list(rows)
         sql, parameters = self._bound(plan, given, extracted)
-        cursor = self._cursor()
+        cursor = self._cursor(sql, parameters)
         try:
             cursor.execute(sql, parameters)
             rows = cursor.fetchall()
@@ -196,7 +204,7 @@ class Driver:
                 plan.describe(cursor.description)
         except BaseException as error:
             self._failed(error, sql, parameters, cursor)
-        cursor.close()
+        self.connection._safe_close_cursor(cursor)
         return rows  # type: ignore[no-any-return]
 
     def batches(
@@ -212,7 +220,7 @@ class Driver:
         if self.watched:
             return (self.rows(plan, given, extracted),)
         sql, parameters = self._bound(plan, given, extracted)
-        cursor = self._cursor()
+        cursor = self._cursor(sql, parameters)
         try:
             cursor.execute(sql, parameters)
             if plan.processors is None:
@@ -221,7 +229,7 @@ class Driver:
         except BaseException as error:
             self._failed(error, sql, parameters, cursor)
         if len(rows) < size:
-            cursor.close()
+            self.connection._safe_close_cursor(cursor)
             return (rows,)
         return self._from_batch(rows, size, cursor, sql, parameters)
 
@@ -239,7 +247,7 @@ class Driver:
                 except BaseException as error:
                     self._failed(error, sql, parameters, cursor)
         finally:
-            cursor.close()
+            self.connection._safe_close_cursor(cursor)
 
     def chunks(
         self, plan: Plan, size: int, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
@@ -276,7 +284,7 @@ class Driver:
             result = self._through_core(plan, [self._made(plan, plan.values, given, extracted)])
             return self._outcome_of(plan, result)
         sql, parameters = self._bound(plan, given, extracted)
-        cursor = self._cursor()
+        cursor = self._cursor(sql, parameters)
         row = None
         try:
             cursor.execute(sql, parameters)
@@ -287,7 +295,7 @@ class Driver:
             outcome = Outcome(cursor.rowcount, getattr(cursor, "lastrowid", None), row)
         except BaseException as error:
             self._failed(error, sql, parameters, cursor)
-        cursor.close()
+        self.connection._safe_close_cursor(cursor)
         return outcome
 
     def _outcome_of(self, plan: Plan, result: Any) -> Outcome:
@@ -319,13 +327,13 @@ class Driver:
             result.close()
             return rowcount  # type: ignore[no-any-return]
         parameters = self._made(plan, plan.bind_many, rows)
-        cursor = self._cursor()
+        cursor = self._cursor(plan.sql, parameters)
         try:
             cursor.executemany(plan.sql, parameters)
             rowcount = cursor.rowcount
         except BaseException as error:
             self._failed(error, plan.sql, parameters, cursor)
-        cursor.close()
+        self.connection._safe_close_cursor(cursor)
         return rowcount  # type: ignore[no-any-return]
 
     def execute_each(
@@ -339,11 +347,12 @@ class Driver:
                 for row in rows
             ]
         outcomes = []
-        cursor = self._cursor()
+        bound = self._made(plan, plan.bind_many, rows)
+        cursor = self._cursor(plan.sql, bound)
         parameters: Any = None
         try:
             returning = plan.returns_rows
-            for parameters in plan.bind_many(rows):
+            for parameters in bound:
                 cursor.execute(plan.sql, parameters)
                 row = None
                 if returning:
@@ -353,7 +362,7 @@ class Driver:
                 outcomes.append(Outcome(cursor.rowcount, getattr(cursor, "lastrowid", None), row))
         except BaseException as error:
             self._failed(error, plan.sql, parameters, cursor)
-        cursor.close()
+        self.connection._safe_close_cursor(cursor)
         return outcomes
 
     def insert_lastrowids(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -361,16 +370,17 @@ class Driver:
         if self.watched:
             return [outcome.lastrowid for outcome in self.execute_each(plan, rows)]
         keys: list[Any] = []
-        cursor = self._cursor()
+        bound = self._made(plan, plan.bind_many, rows)
+        cursor = self._cursor(plan.sql, bound)
         execute, sql = cursor.execute, plan.sql
         parameters: Any = None
         try:
-            for parameters in plan.bind_many(rows):
+            for parameters in bound:
                 execute(sql, parameters)
                 keys.append(cursor.lastrowid)
         except BaseException as error:
             self._failed(error, sql, parameters, cursor)
-        cursor.close()
+        self.connection._safe_close_cursor(cursor)
         return keys
 
     def pages(self, plan: Plan, pages: Iterator[tuple[Mapping[str, Any] | None, Sequence[Any]]]) -> Iterator[Page]:
@@ -430,7 +440,7 @@ class Driver:
         except Exception as error:
             self._failed(error, plan.sql, None, None)
 
-    def _cursor(self) -> Any:
+    def _cursor(self, sql: str, parameters: Any) -> Any:
         """Open a cursor as Core would before an execution: valid connection, live transaction."""
         connection = self.connection
         fairy = connection._dbapi_connection
@@ -447,7 +457,7 @@ class Driver:
         try:
             return fairy.cursor()
         except BaseException as error:
-            self._failed(error, None, None, None)
+            self._failed(error, sql, parameters, None)
 
     def _failed(self, error: BaseException, sql: Any, parameters: Any, cursor: Any) -> Any:
         _handle(self.connection, error, sql, parameters, cursor)

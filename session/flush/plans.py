@@ -60,8 +60,7 @@ class Prepared:
                 many=self.many,
                 schema_translate_map=dict(key[1]) if key[1] else None,
             )
-            found = plan, _places_in(plan, self.names)
-            _keep(self._plans, key, found)
+            found = _keep(self._plans, key, (plan, _places_in(plan, self.names)))
         return found
 
     def arrange(self, uow: Any, connection: Connection, rows: list[Any]) -> tuple[Any, list[Any]]:
@@ -115,8 +114,7 @@ class PreparedArrays:
             plan = plan_for(self.make(source), connection.dialect, schema_translate_map=names)
             if not plan.python_defaults:
                 found = InArrays(plan, source)
-        _keep(self._plans, key, found)
-        return found
+        return _keep(self._plans, key, found)  # type: ignore[no-any-return]
 
     def processors(self, uow: Any, connection: Connection) -> Sequence[Any]:
         """Give what makes Python values of returned rows, once there are such."""
@@ -177,10 +175,11 @@ def _key_of(uow: Any, connection: Connection) -> tuple[Any, tuple[Any, ...] | No
     return connection.dialect, tuple(names.items()) if names else None
 
 
-def _keep(plans: dict[Any, Any], key: Any, found: Any) -> None:
+def _keep(plans: dict[Any, Any], key: Any, found: Any) -> Any:
+    """Keep what was made for a key, or give what another thread has made meanwhile: all have to use the same."""
     while len(plans) >= _KEPT:
         plans.pop(next(iter(plans)), None)
-    plans[key] = found
+    return plans.setdefault(key, found)
 
 
 def _places_in(plan: Any, names: tuple[str, ...]) -> Places | None:

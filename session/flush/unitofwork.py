@@ -557,15 +557,15 @@ def dependencies_of(mapper: Any) -> Dependencies:
 def dependency_for(prop: Any) -> Dependency:
     """Give the dependency of a relationship, made when asked for first; the relationship keeps it."""
     found = prop.__dict__.get("_flush_dependency")
-    if found is None:
-        found = prop.__dict__["_flush_dependency"] = _KINDS[prop.direction](prop)
+    if found is None:  # one for all threads: a flush knows its work by it
+        found = prop.__dict__.setdefault("_flush_dependency", _KINDS[prop.direction](prop))
     return found  # type: ignore[no-any-return]
 
 
 def _switch_for(prop: Any) -> Dependency:
     found = prop.__dict__.get("_flush_key_switch")
     if found is None:
-        found = prop.__dict__["_flush_key_switch"] = KeySwitch(prop)
+        found = prop.__dict__.setdefault("_flush_key_switch", KeySwitch(prop))
     return found  # type: ignore[no-any-return]
 
 
