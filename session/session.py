@@ -287,6 +287,8 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
             transaction = self._transaction
             if transaction is not None:
                 levels = list(transaction._lineage())
+                for level in levels:
+                    level.check_closable()
                 gone = [state for level in levels for state in level.snapshot.deleted]
                 with ExitStack() as innermost_first:
                     for level in reversed(levels):

@@ -57,6 +57,20 @@ class Guarded:
                 code="isce",
             )
 
+    def _require_room(self, operation: str, goal: Any) -> None:
+        """Refuse an operation that would end in ``goal``, if a running one does not expect that."""
+        if self._running is not None and self._announced is not goal:
+            self._refuse_meanwhile(operation, goal)
+
+    def _refuse_meanwhile(self, operation: str, goal: Any) -> NoReturn:
+        """Raise the error for an operation that would change the state under the feet of a running one."""
+        raise IllegalStateChangeError(
+            f"{operation}() was called while {self._running}() is still at work on the same {type(self).__name__}, "
+            f"and would take it to {goal.name} under its feet; use one Session per thread or task, "
+            "and leave transactions alone in listeners of their own events",
+            code="isce",
+        )
+
     def _announce(self, end: Any) -> None:
         """Allow guarded methods that end in ``end`` to run inside of the running one, from here to its end."""
         self._announced = end
@@ -80,12 +94,7 @@ def moves(starts: Collection[Any], end: Any) -> Callable[[_F], _F]:
             goal = before if end is SAME_STATE else end
             running, announced = self._running, self._announced
             if running is not None and announced is not goal:
-                raise IllegalStateChangeError(
-                    f"{name}() was called while {running}() is still at work on the same {type(self).__name__}, "
-                    f"and would take it to {goal.name} under its feet; use one Session per thread or task, "
-                    "and leave transactions alone in listeners of their own events",
-                    code="isce",
-                )
+                self._refuse_meanwhile(name, goal)
             self._running, self._announced = name, None
             try:
                 result = method(self, *args, **keywords)

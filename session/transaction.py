@@ -489,6 +489,13 @@ class SessionTransaction(Guarded):
             session.dispatch.after_transaction_end(session, self)
         self.session = None  # type: ignore[assignment]
 
+    def check_closable(self) -> None:
+        """Refuse :meth:`close` while something else is at work in this transaction.
+
+        :raises IllegalStateChangeError: something is.
+        """
+        self._require_room("close", CLOSED)
+
     def _release(self, invalidate: bool) -> None:
         for connection, transaction, ours_to_end, ours_to_close in self._enlisted:
             if invalidate:
