@@ -26,6 +26,9 @@ __all__ = ["EntityBuild", "Part", "entity_loader"]
 NEVER_WITH_ROWS = ("dynamic", "write_only")
 """Strategies of relationships that are no part of any load."""
 
+PUT_OFF = ("deferred", "raise_deferred")
+"""What an option says of a column that is to be loaded when it is read, if at all."""
+
 
 class Part:
     """What one attribute contributes to a row loader.
@@ -141,7 +144,7 @@ class EntityBuild:
             made = Directive(None)
             made.name = "column"
             return made
-        if found is not None and found.default and is_key(prop, mapper):
+        if found is not None and (found.default or found.name in PUT_OFF) and is_key(prop, mapper):
             return None
         return found
 
@@ -154,9 +157,10 @@ def accepts_default(prop: Any, name: str) -> bool:
 
 
 def is_key(prop: Any, mapper: Any) -> bool:
-    """Tell whether a column attribute is part of the primary key, which is always loaded."""
+    """Tell whether a column attribute is part of the primary key, or tells the class: these are always loaded."""
     keys = mapper.primary_key
-    return any(column in keys for column in prop.columns) or prop.key in mapper.pk_keys
+    tells = mapper.polymorphic_on
+    return prop.key in mapper.pk_keys or any(column is tells or column in keys for column in prop.columns)
 
 
 def attributes(mapper: Any) -> Iterator[Any]:

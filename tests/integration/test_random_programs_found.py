@@ -303,3 +303,20 @@ def test_a_relationship_is_read_as_it_is_after_its_autoflush_has_deleted_the_obj
     session.rollback()
     assert [tag.code for tag in pen.tags] == ["a", "b"]
     assert [tag.code for tag in hat.tags] == ["a"]
+
+
+@pytest.mark.parametrize("put_off", ["load_only", "all", "named", "raising"])
+def test_the_key_and_what_tells_the_class_are_never_deferred(
+    session: Session, models: SimpleNamespace, put_off: str
+) -> None:
+    option = {
+        "load_only": package.load_only(models.Owner.version),
+        "all": package.defer("*"),
+        "named": package.defer(models.Owner.kind),
+        "raising": package.defer(models.Owner.id, raiseload=True),
+    }[put_off]
+    owners = session.scalars(select(models.Owner).order_by(models.Owner.id).options(option)).all()
+    assert [(owner.__dict__["id"], owner.__dict__["kind"]) for owner in owners] == [(1, "owner"), (2, "company")]
+    merged = session.merge(models.Owner(id=1))
+    assert merged is owners[0]
+    assert not session.is_modified(merged)
