@@ -71,12 +71,14 @@ class StaleDataError(_CarriesData, SQLAlchemyError):
     :param table: the table that was written to.
     :param expected: how many rows should have matched.
     :param matched: how many did.
+    :param keys: the primary keys of the rows that did not; ``None`` where it is not known which these are.
     """
 
-    _data = ("table", "expected", "matched")
+    _data = ("table", "expected", "matched", "keys")
     table: Any
     expected: int | None
     matched: int | None
+    keys: list[tuple[Any, ...]] | None
 
 
 #: The old name of :class:`StaleDataError`.

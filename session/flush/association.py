@@ -17,9 +17,9 @@ from session._accel import gather
 from session.constants import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
 from session.core.driver import driver_for
 from session.flush import sync
+from session.flush.counts import check_row_count
 from session.flush.dependency import LOAD, LOADED, Dependency, ObjectSteps, Task
 from session.flush.plans import Prepared, key_criteria, key_names
-from session.flush.update import check_row_count
 
 __all__ = ["KeySwitch", "ManyToMany"]
 
@@ -167,7 +167,9 @@ class ManyToMany(Dependency):
             matched = driver.executemany(plan, arranged)
             known = connection.dialect.supports_sane_multi_rowcount
         if known:
-            check_row_count(verb, self.secondary, len(rows), matched)
+            if names:
+                rows = [{name.removeprefix("old "): row[name] for name in criteria} for row in rows]
+            check_row_count(verb, self.secondary, rows, matched)
 
     def _prepared(self, verb: str, criteria: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
         found = self._statements.get((verb, names))

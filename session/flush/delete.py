@@ -18,9 +18,10 @@ from session._accel import gather
 from session.constants import PASSIVE_OFF
 from session.core.arrays import ArraySource, is_one_of
 from session.exc import FlushError
+from session.flush.counts import check_row_count, warn_unverified
 from session.flush.plans import Prepared, PreparedArrays, change_rows, key_criteria, key_names
 from session.flush.recipes import TableRecipe, recipe_of
-from session.flush.update import check_row_count, current_version, warn_unverified
+from session.flush.update import current_version
 
 __all__ = ["delete_rows"]
 
@@ -61,7 +62,7 @@ def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
     SQL: ``DELETE .. WHERE`` primary key (and version); a warning if the row count is off, unless the
     mapper has ``confirm_deleted_rows=False``.
     """
-    run: tuple[TableRecipe, bool, list[Any]] | None = None
+    run: tuple[TableRecipe, bool, list[Any], list[Any]] | None = None
     for mapper, states in groups:
         recipe = recipe_of(mapper).table(table)
         if recipe.keyed_by_attribute:
@@ -81,10 +82,11 @@ def delete_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
             ]
         if run is not None and run[1] == versioned:
             run[2].extend(rows)
+            run[3].extend(states)
             continue
         if run is not None:
             _delete_run(uow, connection, *run)
-        run = (recipe, versioned, rows)
+        run = (recipe, versioned, rows, list(states))
     if run is not None:
         _delete_run(uow, connection, *run)
 
@@ -94,17 +96,20 @@ def _committed(state: Any, key: str) -> Any:
     return state.manager[key].impl.get_committed_value(state, state().__dict__, PASSIVE_OFF)
 
 
-def _delete_run(uow: Any, connection: Connection, recipe: TableRecipe, versioned: bool, rows: list[Any]) -> None:
+def _delete_run(
+    uow: Any, connection: Connection, recipe: TableRecipe, versioned: bool, rows: list[Any], states: list[Any]
+) -> None:
     shape = recipe.delete_shapes.get(versioned)
     if shape is None:
         shape = recipe.delete_shapes[versioned] = DeleteShape(recipe, versioned)
-    matched = change_rows(uow, connection, shape.together, shape.plain, rows, versioned)
+    lacking: list[int] = []
+    matched = change_rows(uow, connection, shape.together, shape.plain, rows, versioned, lacking)
     if matched is None:
         if versioned:
             warn_unverified("DELETE", recipe.table, connection.dialect)
         return
     if versioned:
-        check_row_count("DELETE", recipe.table, len(rows), matched)
+        check_row_count("DELETE", recipe.table, states, matched, lacking)
     elif matched >= 0 and matched != len(rows) and recipe.mapper.confirm_deleted_rows:
         warnings.warn(
             f"The DELETE of table {recipe.table.name!r} was for {len(rows)} row(s) and has matched {matched}; "

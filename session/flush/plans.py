@@ -138,19 +138,28 @@ class PreparedArrays:
 
 
 def change_rows(
-    uow: Any, connection: Connection, together: PreparedArrays | None, each: Prepared, rows: list[Any], versioned: bool
+    uow: Any,
+    connection: Connection,
+    together: PreparedArrays | None,
+    each: Prepared,
+    rows: list[Any],
+    versioned: bool,
+    lacking: list[int],
 ) -> int | None:
     """Run an UPDATE or DELETE for some rows: many at once as far as that can be, the others one by one.
 
     :param together: the statement for many rows, ``None`` if they may not go at once.
     :param each: the statement for one row.
     :param versioned: each row has to have the version that was loaded.
+    :param lacking: gets the places of rows that were not matched, as far as the driver tells of each.
     :return: how many rows were matched, -1 if the driver did not tell; ``None`` if what it tells is no count.
     """
     driver = driver_for(connection)
     sent = matched = 0
     if together is not None and len(rows) >= _FEW:
         for page in together.run(uow, connection, driver, rows):
+            if page.matched == 0:
+                lacking.extend(range(sent, sent + page.sent))
             sent += page.sent
             matched += page.matched
     if sent == len(rows):
@@ -160,6 +169,7 @@ def change_rows(
     if len(arranged) == 1 or (versioned and not sane_for_many):
         counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
         counted = sum(counts) if min(counts) >= 0 else -1
+        lacking.extend([sent + place for place, count in enumerate(counts) if count == 0])
         is_count = sane
     else:
         counted = driver.executemany(plan, arranged)

@@ -9,25 +9,24 @@ Next on the way: ``core/driver.py``, which runs the statements.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SAWarning
 
 from session._accel import gather
 from session.constants import NO_VALUE, PASSIVE_OFF
 from session.core.arrays import ArraySource, is_one_of
 from session.core.driver import driver_for
-from session.exc import FlushError, StaleDataError
+from session.exc import FlushError
+from session.flush.counts import check_row_count, warn_unverified
 from session.flush.defaults import DefaultContext
 from session.flush.notify import expire, tell_refreshed
 from session.flush.plans import Prepared, PreparedArrays, change_rows, key_criteria, key_names
 from session.flush.recipes import MapperRecipe, TableRecipe, recipe_of
 
-__all__ = ["check_row_count", "current_version", "no_version", "update_columns", "update_rows", "warn_unverified"]
+__all__ = ["current_version", "no_version", "update_columns", "update_rows"]
 
 
 class UpdateShape:
@@ -336,12 +335,14 @@ def _update_run(
         fetched = shape.fetched
         plan, arranged = shape.returning.arrange(uow, connection, rows)
         found = [outcome.row for outcome in driver_for(connection).execute_each(plan, arranged)]
-        check_row_count("UPDATE", recipe.table, len(rows), sum(row is not None for row in found))
+        lacking = [number for number, row in enumerate(found) if row is None]
+        check_row_count("UPDATE", recipe.table, states, len(found) - len(lacking), lacking)
         gather.assign_columns(states, found, [key for _, key in fetched], plan.processors)
     else:
-        matched = change_rows(uow, connection, shape.together, shape.plain, rows, shape.checks_version)
+        lacking = []
+        matched = change_rows(uow, connection, shape.together, shape.plain, rows, shape.checks_version, lacking)
         if matched is not None:
-            check_row_count("UPDATE", recipe.table, len(rows), matched)
+            check_row_count("UPDATE", recipe.table, states, matched, lacking)
         elif shape.checks_version:
             warn_unverified("UPDATE", recipe.table, dialect)
     if not kept:
@@ -409,11 +410,11 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
         found = connection.execute(
             statement.returning(*[column for column, _ in fetched]), execution_options=uow.execution_options
         ).all()
-        check_row_count("UPDATE", recipe.table, 1, len(found))
+        check_row_count("UPDATE", recipe.table, [state], len(found))
     else:
         result = connection.execute(statement, execution_options=uow.execution_options)
         if connection.dialect.supports_sane_rowcount:
-            check_row_count("UPDATE", recipe.table, 1, result.rowcount)
+            check_row_count("UPDATE", recipe.table, [state], result.rowcount)
     if shape.places:
         own = [
             (key, number)
@@ -429,32 +430,6 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
         gather.assign_columns([state], [tuple(found[0])], keys, [None] * len(keys))
     elif recipe.mapper.eager_defaults is True:
         uow.load_after([state], frozenset(left))
-
-
-def warn_unverified(verb: str, table: Any, dialect: Any) -> None:
-    """Say that a version has not been checked, because the driver does not count rows."""
-    warnings.warn(
-        f"{dialect.name} does not tell how many rows a {verb} has matched; the version of {table.name} cannot be "
-        f"verified",
-        SAWarning,
-        stacklevel=2,
-    )
-
-
-def check_row_count(verb: str, table: Any, expected: int, matched: int) -> None:
-    """Refuse to go on when a statement has matched another number of rows than it was for.
-
-    :param matched: as the driver told; -1 if it could not tell.
-    :raises StaleDataError: if they differ.
-    """
-    if matched >= 0 and matched != expected:
-        raise StaleDataError(
-            f"The {verb} of table {table.name!r} was for {expected} row(s) and has matched {matched}: rows were "
-            f"changed or deleted by somebody else since they were loaded; roll back, load them again and retry",
-            table=table,
-            expected=expected,
-            matched=matched,
-        )
 
 
 # -- columns by themselves -------------------------------------------------------------------

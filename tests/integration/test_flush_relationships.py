@@ -348,10 +348,12 @@ def test_association_rows_that_are_gone_are_stale(session: Session) -> None:
     session.add(left)
     session.commit()
     assert len(left.rights) == 1
+    key = (left.id, left.rights[0].id)
     session.execute(text("DELETE FROM left_right"))
     left.rights = []
-    with pytest.raises(StaleDataError):
+    with pytest.raises(StaleDataError, match=r"none for the row with \w+ \d+, \w+ \d+:") as caught:
         session.flush()
+    assert caught.value.keys == [key]
 
 
 # -- order -----------------------------------------------------------------------------------------

@@ -331,6 +331,40 @@ def test_a_row_that_is_gone_is_stale(session: Session) -> None:
     assert caught.value.expected == 2
     assert caught.value.matched == 0
     assert caught.value.table is Item.__table__
+    assert caught.value.keys == [(one.id,), (two.id,)]
+    assert f"none for <Item with primary key {one.id}>, <Item with primary key {two.id}>:" in str(caught.value)
+
+
+def test_a_stale_row_is_named_where_it_is_known(session: Session) -> None:
+    rows = [Item(id=number) for number in range(1, 13)]
+    session.add_all(rows)
+    session.commit()
+    session.execute(text("DELETE FROM item WHERE id = 2"))
+    for row in rows:
+        row.name = "late"
+    with pytest.raises(StaleDataError, match="was for 12 row") as caught:
+        session.flush()
+    assert caught.value.keys is None
+    assert "not known which, of <Item with primary key 1>, " in str(caught.value)
+    assert "<Item with primary key 10> and 2 more)" in str(caught.value)
+    session.rollback()
+    session.execute(text("DELETE FROM item WHERE id = 2"))
+    rows[1].name = "late"
+    with pytest.raises(StaleDataError, match="none for <Item with primary key 2>") as caught:
+        session.flush()
+    assert caught.value.keys == [(2,)]
+
+
+def test_a_stale_version_is_named_in_a_delete(session: Session) -> None:
+    one, two = Versioned(name="a"), Versioned(name="b")
+    session.add_all([one, two])
+    session.commit()
+    key = two.id
+    session.execute(text(f"UPDATE versioned SET version = 9 WHERE id = {key}"))
+    session.delete(two)
+    with pytest.raises(StaleDataError, match=f"DELETE .* none for <Versioned with primary key {key}>") as caught:
+        session.flush()
+    assert caught.value.keys == [(key,)]
 
 
 def test_expressions_over_the_row_are_read_anew(session: Session) -> None:
