@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from session._accel import gather
 from session.constants import PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT, PASSIVE_OFF
+from session.core import capabilities
+from session.core.arrays import ArraySource, is_one_of, plain_table
 from session.core.driver import driver_for
 from session.flush import sync
 from session.flush.counts import check_row_count
 from session.flush.dependency import LOAD, LOADED, Dependency, ObjectSteps, Task
-from session.flush.plans import Prepared, key_criteria, key_names
+from session.flush.plans import Prepared, PreparedArrays, change_rows, key_criteria, key_names
 
 __all__ = ["KeySwitch", "ManyToMany"]
 
@@ -38,7 +40,8 @@ class ManyToMany(Dependency):
         self.far_names = [pair.target.key for pair in self.far_pairs]
         position = {column.key: number for number, column in enumerate(self.secondary.c)}
         self.names = sorted({*self.near_names, *self.far_names}, key=position.__getitem__)
-        self._statements: dict[tuple[str, tuple[str, ...]], Prepared] = {}
+        self._statements: dict[tuple[str, tuple[str, ...], bool], Prepared] = {}
+        self._array_statements: dict[tuple[str, tuple[str, ...]], PreparedArrays] = {}
         return near
 
     @property
@@ -133,52 +136,83 @@ class ManyToMany(Dependency):
             return
         connection = uow.connection(self.parent)
         if removed:
-            self._run(uow, connection, "DELETE", removed, tuple(removed[0]), ())
+            self._change(uow, connection, "DELETE", removed, tuple(removed[0]), ())
         if moved:
             criteria = tuple(name for name in moved[0] if name.startswith("old "))
-            self._run(uow, connection, "UPDATE", moved, criteria, self.near_names)
+            self._change(uow, connection, "UPDATE", moved, criteria, tuple(self.near_names))
         if added:
-            prepared = self._prepared("INSERT", (), tuple(added[0]))
-            plan, rows = prepared.arrange(uow, connection, [tuple(row.values()) for row in added])
-            driver = driver_for(connection)
-            if len(rows) == 1:
-                driver.execute_each(plan, rows)
-            else:
-                driver.executemany(plan, rows)
+            self._insert(uow, connection, tuple(added[0]), [tuple(row.values()) for row in added])
 
-    def _run(
+    def _insert(self, uow: Any, connection: Connection, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows: many at once as far as that can be, else in Core's batches or one by one."""
+        driver = driver_for(connection)
+        if len(rows) > 1:
+            sent = sum(page.sent for page in self._together("INSERT", names).run(uow, connection, driver, rows))
+            rows = rows[sent:]
+        if len(rows) == 1:
+            driver.execute_each(*self._prepared("INSERT", (), names).arrange(uow, connection, rows))
+        elif rows:
+            many = capabilities.of(connection.dialect).batched_insert
+            driver.executemany(*self._prepared("INSERT", (), names, many).arrange(uow, connection, rows))
+
+    def _change(
         self,
         uow: Any,
         connection: Connection,
         verb: str,
         rows: list[Row],
         criteria: tuple[str, ...],
-        names: Iterable[str],
+        names: tuple[str, ...],
     ) -> None:
-        names = tuple(names)
-        prepared = self._prepared(verb, criteria, names)
-        order = [*names, *criteria]
-        plan, arranged = prepared.arrange(uow, connection, [tuple([row[name] for name in order]) for row in rows])
-        driver = driver_for(connection)
-        if len(arranged) == 1:
-            matched = driver.execute_each(plan, arranged)[0].rowcount
-            known = connection.dialect.supports_sane_rowcount
-        else:
-            matched = driver.executemany(plan, arranged)
-            known = connection.dialect.supports_sane_multi_rowcount
-        if known:
-            if names:
-                rows = [{name.removeprefix("old "): row[name] for name in criteria} for row in rows]
-            check_row_count(verb, self.secondary, rows, matched)
+        """Delete or update rows.
 
-    def _prepared(self, verb: str, criteria: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
-        found = self._statements.get((verb, names))
+        :param criteria: names of the values that find a row.
+        :param names: those that are written.
+        """
+        order = [*names, *criteria]
+        values = [tuple([row[name] for name in order]) for row in rows]
+        together = None if names else self._together(verb, criteria)
+        lacking: list[int] = []
+        matched = change_rows(uow, connection, together, self._prepared(verb, criteria, names), values, False, lacking)
+        if matched is None:
+            return
+        if names:
+            rows = [{name.removeprefix("old "): row[name] for name in criteria} for row in rows]
+        check_row_count(verb, self.secondary, rows, matched, lacking)
+
+    def _together(self, verb: str, names: tuple[str, ...]) -> PreparedArrays:
+        """Give the INSERT or DELETE of many rows at once."""
+        found = self._array_statements.get((verb, names))
+        if found is not None:
+            return found
+        table = self.secondary
+        columns = [table.c[name] for name in names]
+
+        def inserting(source: ArraySource) -> Any:
+            return insert(table).from_select(names, select(*source.columns).order_by(source.place))
+
+        def deleting(source: ArraySource) -> Any:
+            return delete(table).where(*map(is_one_of, columns, source.columns))
+
+        if verb == "INSERT":
+            found = PreparedArrays(columns, inserting)
+        else:
+            found = PreparedArrays(columns, deleting, columns, Prepared(plain_table(table), (), ()))
+        self._array_statements[verb, names] = found
+        return found
+
+    def _prepared(
+        self, verb: str, criteria: tuple[str, ...], names: tuple[str, ...], many: bool = False
+    ) -> Prepared:
+        """Give the statement for one row, or with ``many`` the one that Core sends in batches."""
+        key = (verb, names, many)
+        found = self._statements.get(key)
         if found is not None:
             return found
         table = self.secondary
         columns = [table.c[name.removeprefix("old ")] for name in criteria]
         if verb == "INSERT":
-            found = Prepared(insert(table), names, names)
+            found = Prepared(insert(table), names, names, many)
         elif verb == "DELETE":
             binds = [bindparam(name, type_=column.type) for name, column in zip(criteria, columns, strict=True)]
             found = Prepared(delete(table).where(*key_criteria(columns, binds)), criteria, ())
@@ -186,7 +220,7 @@ class ManyToMany(Dependency):
             own = key_names(table, columns)
             binds = [bindparam(name, type_=column.type) for name, column in zip(own, columns, strict=True)]
             found = Prepared(update(table).where(*key_criteria(columns, binds)), (*names, *own), names)
-        self._statements[verb, names] = found
+        self._statements[key] = found
         return found
 
     # -- order ---------------------------------------------------------------------------------
