@@ -145,6 +145,9 @@ class ManyToMany(Dependency):
 
     def _insert(self, uow: Any, connection: Connection, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Insert rows: many at once as far as that can be, else in Core's batches or one by one."""
+        if self._has_defaults(uow, connection, self._prepared("INSERT", (), names)):
+            self._through_core(uow, connection, self._prepared("INSERT", (), names), rows)
+            return
         driver = driver_for(connection)
         if len(rows) > 1:
             sent = sum(page.sent for page in self._together("INSERT", names).run(uow, connection, driver, rows))
@@ -171,14 +174,37 @@ class ManyToMany(Dependency):
         """
         order = [*names, *criteria]
         values = [tuple([row[name] for name in order]) for row in rows]
-        together = None if names else self._together(verb, criteria)
+        prepared = self._prepared(verb, criteria, names)
         lacking: list[int] = []
-        matched = change_rows(uow, connection, together, self._prepared(verb, criteria, names), values, False, lacking)
+        matched: int | None
+        if names and self._has_defaults(uow, connection, prepared):
+            matched = self._through_core(uow, connection, prepared, values)
+        else:
+            together = None if names else self._together(verb, criteria)
+            matched = change_rows(uow, connection, together, prepared, values, False, lacking)
         if matched is None:
             return
         if names:
             rows = [{name.removeprefix("old "): row[name] for name in criteria} for row in rows]
         check_row_count(verb, self.secondary, rows, matched, lacking)
+
+    @staticmethod
+    def _has_defaults(uow: Any, connection: Connection, prepared: Prepared) -> bool:
+        """Tell whether other columns of the table have defaults that Python makes for each row."""
+        plan, _ = prepared.plan(uow, connection)
+        return bool(plan.python_defaults)
+
+    @staticmethod
+    def _through_core(uow: Any, connection: Connection, prepared: Prepared, rows: list[tuple[Any, ...]]) -> int | None:
+        """Let Core run a statement, and make the defaults.
+
+        :return: how many rows were matched, ``None`` if the driver does not tell.
+        """
+        given = [dict(zip(prepared.names, row, strict=True)) for row in rows]
+        result = connection.execute(prepared.statement, given, execution_options=uow.execution_options)
+        dialect = connection.dialect
+        sane = dialect.supports_sane_rowcount if len(rows) == 1 else dialect.supports_sane_multi_rowcount
+        return result.rowcount if sane else None
 
     def _together(self, verb: str, names: tuple[str, ...]) -> PreparedArrays:
         """Give the INSERT or DELETE of many rows at once."""

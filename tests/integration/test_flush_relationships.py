@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count as count_from
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, Table, func, inspect, select, text
+from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, func, inspect, select, text
 from sqlalchemy.exc import CircularDependencyError, SAWarning
 
 from session import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -97,6 +98,31 @@ class Right(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     lefts: Mapped[list[Left]] = relationship(secondary=left_right, back_populates="rights")
+
+
+stamps = count_from(1)
+
+shelf_book = Table(
+    "shelf_book",
+    Base.metadata,
+    Column("shelf_code", ForeignKey("shelf.code", deferrable=True, initially="DEFERRED"), primary_key=True),
+    Column("book_id", ForeignKey("book.id"), primary_key=True),
+    Column("stamp", Integer, default=lambda: next(stamps)),
+    Column("kind", String(10), default="plain", onupdate="moved"),
+)
+
+
+class Shelf(Base):
+    __tablename__ = "shelf"
+
+    code: Mapped[str] = mapped_column(String(10), primary_key=True)
+    books: Mapped[list[Book]] = relationship(secondary=shelf_book, passive_updates=False, order_by="Book.id")
+
+
+class Book(Base):
+    __tablename__ = "book"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
 
 
 class Person(Base):
@@ -354,6 +380,27 @@ def test_association_rows_that_are_gone_are_stale(session: Session) -> None:
     with pytest.raises(StaleDataError, match=r"none for the row with \w+ \d+, \w+ \d+:") as caught:
         session.flush()
     assert caught.value.keys == [key]
+
+
+@pytest.mark.parametrize("many", [1, 3, 12])
+def test_association_rows_get_the_defaults_of_their_table(session: Session, many: int) -> None:
+    shelf = Shelf(code="a", books=[Book() for _ in range(many)])
+    session.add(shelf)
+    session.commit()
+    found = session.execute(select(shelf_book.c.stamp, shelf_book.c.kind)).all()
+    assert len({stamp for stamp, _ in found} - {None}) == many
+    assert {kind for _, kind in found} == {"plain"}
+
+
+def test_association_rows_that_follow_a_key_get_the_defaults_of_an_update(session: Session) -> None:
+    shelf = Shelf(code="a", books=[Book(), Book()])
+    session.add(shelf)
+    session.commit()
+    assert len(shelf.books) == 2
+    shelf.code = "b"
+    session.flush()
+    found = session.execute(select(shelf_book.c.shelf_code, shelf_book.c.kind)).all()
+    assert found == [("b", "moved"), ("b", "moved")]
 
 
 # -- order -----------------------------------------------------------------------------------------
