@@ -5,13 +5,22 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, MetaData
 
+from session.mapping.annotations import is_mapped_annotation
 from session.mapping.base import MapperProperty
 from session.mapping.declared_attr import declared_attr
 from session.mapping.mapped_column import MappedColumn
 
-__all__ = ["DIRECTIVES", "annotations_of", "cascading_names", "is_mappable", "names_in_order"]
+__all__ = [
+    "DIRECTIVES",
+    "annotations_of",
+    "cascading_names",
+    "is_mappable",
+    "maps_name",
+    "metadata_of",
+    "names_in_order",
+]
 
 #: Settings of a class that are not attributes.
 DIRECTIVES = ("__tablename__", "__table_args__", "__mapper_args__")
@@ -33,6 +42,20 @@ def annotations_of(cls: type[Any]) -> dict[str, Any]:
 
 def is_mappable(value: Any) -> bool:
     return isinstance(value, (Column, MapperProperty, MappedColumn))
+
+
+def maps_name(cls: type[Any], name: str) -> bool:
+    """Tell whether the body of a class maps an attribute of that name."""
+    if name in cls.__dict__:
+        value = cls.__dict__[name]
+        return is_mappable(value) or isinstance(value, declared_attr)
+    return is_mapped_annotation(annotations_of(cls).get(name))
+
+
+def metadata_of(cls: type[Any]) -> MetaData | None:
+    """Return the MetaData that a class, or one that it derives from, says its table belongs to."""
+    found = (base.__dict__.get("metadata") for base in cls.__mro__)
+    return next((one for one in found if isinstance(one, MetaData)), None)
 
 
 def names_in_order(cls: type[Any]) -> list[str]:

@@ -19,6 +19,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session.constants import CLASS_MANAGER
+from session.mapping.body import metadata_of
 
 __all__ = ["Namesakes", "add_class", "classes_named", "remove_class", "resolve"]
 
@@ -180,8 +181,8 @@ class _Namespace(dict[str, Any]):
         return f"{self.text!r}, given in {place},"
 
     def metadata(self) -> MetaData:
-        found = getattr(self.cls, "metadata", None)
-        return found if isinstance(found, MetaData) else self.registry.metadata
+        found = None if self.cls is None else metadata_of(self.cls)
+        return found or self.registry.metadata
 
     def table(self, name: str) -> Table | None:
         tables = self.metadata().tables

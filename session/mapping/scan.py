@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import Field
 from typing import Any
 
-from sqlalchemy import Column, Table, event
+from sqlalchemy import Column, MetaData, Table, event
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.util import warn
 
@@ -29,7 +29,14 @@ from session.mapping.annotations import (
     without_none,
 )
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
-from session.mapping.body import annotations_of, cascading_names, is_mappable, names_in_order
+from session.mapping.body import (
+    annotations_of,
+    cascading_names,
+    is_mappable,
+    maps_name,
+    metadata_of,
+    names_in_order,
+)
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
@@ -192,8 +199,8 @@ class ClassScan:
                 continue
             names = cascading_names(base) if base in inherited else names_in_order(base)
             for name in names:
-                if name in taken or name in _OURS or (name.startswith("__") and name.endswith("__")):
-                    self._watch_reserved(base, name)
+                hidden = name in _OURS and self._is_of_base(base, name)
+                if hidden or name in taken or (name.startswith("__") and name.endswith("__")):
                     if base in inherited and self.found.get(name, NOT_GIVEN) is not NOT_GIVEN:
                         self._give_way_to_cascading(base, name, declared)
                 elif isinstance(base.__dict__.get(name), declared_attr):
@@ -216,29 +223,16 @@ class ClassScan:
         del self.found[name]
         declared.append((base, name))
 
-    def _watch_reserved(self, base: type[Any], name: str) -> None:
-        if base is not self.cls or name not in _OURS:
-            return
-        if name not in base.__dict__:
-            if is_mapped_annotation(annotations_of(base).get(name)):
-                raise InvalidRequestError(
-                    f"The attribute name {name!r} of {self.cls.__name__} is reserved for its declarative base; give "
-                    f"the attribute another name, as in {name}_: Mapped[...] = mapped_column({name!r})"
-                )
-        else:
-            self._refuse_reserved(base.__dict__[name])
-            if name == "registry":
-                warn(
-                    f"The attribute name 'registry' should be left to the declarative base; that of "
-                    f"{self.cls.__name__} has no effect on its mapping"
-                )
-
-    def _refuse_reserved(self, value: Any) -> None:
-        if isinstance(value, (Column, MappedColumn, MapperProperty)):
-            raise InvalidRequestError(
-                f"The attribute name 'metadata' of {self.cls.__name__} is reserved for the MetaData of its base; give "
-                f"the attribute another name, as in metadata_ = mapped_column('metadata', ...)"
+    def _is_of_base(self, base: type[Any], name: str) -> bool:
+        """Tell whether a name means what it means on the declarative base; whoever maps it none the less is warned."""
+        mapped = maps_name(base, name)
+        given = mapped or (base is self.cls and name in base.__dict__)
+        if given and name != "type_annotation_map" and not isinstance(base.__dict__.get(name), MetaData):
+            warn(
+                f"The attribute name {name!r} should be left to the declarative base: {self.cls.__name__}.{name} will "
+                f"not be its {name}; give the attribute another name, as in {name}_ = mapped_column({name!r}, ...)"
             )
+        return not mapped
 
     def _collect_one(self, base: type[Any], name: str) -> None:
         value = base.__dict__.get(name, NOT_GIVEN)
@@ -500,7 +494,7 @@ class ClassScan:
         return make(name, self._metadata(), *columns, *items, **keywords)
 
     def _metadata(self) -> Any:
-        return getattr(self.cls, "metadata", None) or self.registry.metadata
+        return metadata_of(self.cls) or self.registry.metadata
 
     def _check_against(self, table: Any, columns: list[Any]) -> None:
         for column in columns:

@@ -561,13 +561,40 @@ def test_an_annotation_that_cannot_be_a_column_is_named(base: Any, annotation: s
     assert r"P.x" in str(caught.value)
 
 
-def test_the_name_metadata_is_reserved(base: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="metadata"):
+@pytest.mark.parametrize("name", ["registry", "metadata"])
+@pytest.mark.parametrize("how", ["column", "mapped_column", "annotation", "mixin"])
+def test_the_names_of_the_base_can_be_mapped_and_are_warned_of(base: Any, name: str, how: str) -> None:
+    body: dict[str, Any] = {"__tablename__": "p", "id": mapped_column(Integer, primary_key=True)}
+    mixins: tuple[type[Any], ...] = ()
+    if how == "annotation":
+        body["__annotations__"] = {name: Mapped[int]}
+    elif how == "mixin":
+        mixins = (type("Mixin", (), {name: mapped_column(Integer)}),)
+    else:
+        body[name] = Column(Integer) if how == "column" else mapped_column(Integer)
+    with pytest.warns(SAWarning, match=f"The attribute name '{name}' should be left"):
+        P = type(base)("P", (*mixins, base), body)
 
-        class P(base):
-            __tablename__ = "p"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            metadata = mapped_column(String)
+    class Child(P):  # type: ignore[misc,valid-type]
+        __tablename__ = "child"
+        id: Mapped[int] = mapped_column(ForeignKey("p.id"), primary_key=True)
+        parents: Mapped[list[Any]] = relationship("P", primaryjoin="Child.id == foreign(P.id)", viewonly=True)
+
+    configure_mappers()
+    assert set(P.__table__.c.keys()) == set(inspect(P).attrs.keys()) == {"id", name}
+    assert getattr(P(**{name: 5}), name) == 5
+    assert str(getattr(P, name) == 5) == f"p.{name} = :{name}_1"
+    assert Child.__table__.metadata is P.__table__.metadata is base.metadata
+    assert {cls.class_ for cls in base.registry.mappers} == {P, Child}
+
+
+def test_another_name_of_the_base_is_mapped_like_any(base: Any) -> None:
+    class P(base):
+        __tablename__ = "p"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        type_annotation_map = mapped_column(String)
+
+    assert P.__table__.c.keys() == ["id", "type_annotation_map"]
 
 
 def test_a_class_needs_a_table(base: Any) -> None:
