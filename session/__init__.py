@@ -5,11 +5,17 @@ The public names, and nothing else.
 
 from __future__ import annotations
 
+from session import collections as collections
 from session import exc as exc
+from session import instrumentation as instrumentation
+from session import loading as loading
+from session import util as util
+from session import writeonly as writeonly
 from session._accel import implementation as implementation
 from session.attributes import AttributeEventToken as AttributeEventToken
 from session.constants import MANYTOMANY as MANYTOMANY
 from session.constants import MANYTOONE as MANYTOONE
+from session.constants import NO_KEY as NO_KEY
 from session.constants import NO_VALUE as NO_VALUE
 from session.constants import ONETOMANY as ONETOMANY
 from session.constants import LoaderCallableStatus as LoaderCallableStatus
@@ -135,6 +141,16 @@ from session.mapping.synonym import SynonymProperty as SynonymProperty
 from session.mapping.synonym import synonym as synonym
 from session.mapping.synonym import synonym_for as synonym_for
 from session.mapping.write_only import WriteOnlyCollection as WriteOnlyCollection
+from session.merge_results import merge_frozen_result as merge_frozen_result
+from session.merge_results import merge_result as merge_result
+from session.older_names import AliasOption as AliasOption
+from session.older_names import MappedClassProtocol as MappedClassProtocol
+from session.older_names import as_typed_table as as_typed_table
+from session.older_names import contains_alias as contains_alias
+from session.older_names import create_session as create_session
+from session.older_names import declarative_mixin as declarative_mixin
+from session.older_names import dynamic_loader as dynamic_loader
+from session.older_names import mapper as mapper
 from session.query import Query as Query
 from session.session import Session as Session
 from session.state import InstanceState as InstanceState

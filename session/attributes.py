@@ -8,6 +8,7 @@ from session.constants import INIT_OK as INIT_OK
 from session.constants import LOAD_AGAINST_COMMITTED as LOAD_AGAINST_COMMITTED
 from session.constants import NEVER_SET as NEVER_SET
 from session.constants import NO_AUTOFLUSH as NO_AUTOFLUSH
+from session.constants import NO_KEY as NO_KEY
 from session.constants import NO_RAISE as NO_RAISE
 from session.constants import NO_VALUE as NO_VALUE
 from session.constants import NON_PERSISTENT_OK as NON_PERSISTENT_OK

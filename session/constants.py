@@ -55,6 +55,16 @@ class _Unset(enum.Enum):
 UNSET: Final = _Unset.UNSET
 
 
+class EventConstants(enum.Enum):
+    """What a listener is told in place of a value."""
+
+    NO_KEY = 4
+    """The object has no key or place in the collection, or none was named."""
+
+
+NO_KEY: Final = EventConstants.NO_KEY
+
+
 class PassiveFlag(enum.IntFlag):
     """What a look-up may do, one bit each; and what is asked for together."""
 

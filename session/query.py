@@ -27,12 +27,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import InvalidRequestError, NoResultFound
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL, SelectLabelStyle
+from sqlalchemy.util import warn_deprecated
 
 from session.core.clauses import clauses_of, known_as, with_columns, with_label
 from session.core.sql import coercions, roles
 from session.load.loader_option import NoEagerJoins
 from session.load.options import lazyload
 from session.mapping.aliased import aliased
+from session.merge_results import merge_result
 from session.query_clauses import QueryClauses, RowsOf
 
 __all__ = ["BulkChange", "Query"]
@@ -314,6 +316,15 @@ class Query(QueryClauses, Generic[_T]):
     def scalar_subquery(self) -> Any:
         """Give the query as a subquery of one value."""
         return self.enable_eagerloads(False).statement.scalar_subquery()
+
+    def as_scalar(self) -> Any:
+        """Give the query as a subquery of one value, by the name that :meth:`scalar_subquery` had; deprecated."""
+        warn_deprecated("Query.as_scalar() is deprecated; use scalar_subquery()", "1.4")
+        return self.scalar_subquery()
+
+    def merge_result(self, iterator: Any, load: bool = True) -> Any:
+        """Give rows, or a frozen result, with the Session's own objects; see ``merge_result()``; deprecated."""
+        return merge_result(self, iterator, load)
 
     def exists(self) -> Any:
         """Give the condition that this query has a row: ``EXISTS (SELECT 1 FROM ...)``."""

@@ -128,8 +128,8 @@ class SessionTransaction(Guarded):
 
     @property
     def is_active(self) -> bool:
-        """True while SQL can run, or the prepared transaction can be committed."""
-        return self.session is not None and self._state in (ACTIVE, PREPARED)
+        """True while SQL can run: not after a failed flush, and not once it is prepared."""
+        return self.session is not None and self._state is ACTIVE
 
     def _lineage(self, until: SessionTransaction | None = None) -> Iterator[SessionTransaction]:
         """This transaction and those around it, up to but without ``until``."""

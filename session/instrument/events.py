@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 
-from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER
+from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER, NO_KEY
 from session.core.event import listen_elsewhere
 from session.core.inspection import precede
 
@@ -32,6 +32,7 @@ class InstanceEvents(event.Events[Any]):
 
     @classmethod
     def _accept_with(cls, target: Any, identifier: str) -> Any:
+        target = getattr(target, "_session_stands_for", target)
         if not isinstance(target, type):
             manager = getattr(target, "class_manager", None)
             if manager is not None and hasattr(manager, "expire_listened"):
@@ -217,7 +218,7 @@ class AttributeEvents(event.Events[Any]):
         if active_history:
             target._request_active_history()
         identifier = event_key.identifier
-        as_called = raw and (retval or identifier not in _WITH_VALUE) and (include_key or identifier not in _KEYED)
+        as_called = raw and (retval or identifier not in _WITH_VALUE) and identifier not in _KEYED
         if not as_called:
             event_key = event_key.with_wrapper(_adapted_listener(fn, identifier, raw, retval, include_key))
         event_key.base_listen(propagate=propagate, **kw)
@@ -277,6 +278,8 @@ def _adapted_listener(
         if drops_key:
             kw.pop("key", None)
             kw.pop("keys", None)
+        elif "key" in kw and kw["key"] is None:
+            kw["key"] = NO_KEY
         result = fn(state if raw else state(), *args, **kw)
         if retval or not gives_value:
             return result

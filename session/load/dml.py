@@ -310,7 +310,7 @@ class _Run:
             if statement.is_update:
                 sync.after_update(values)
         if returning.parts:
-            refreshed = statement.is_update or bool(self.options.get("populate_existing"))
+            refreshed = bool(self.options.get("populate_existing"))
             loaded = returning.result(self.session, rows, self.options, self.bind_arguments, refreshed)
             if statement.is_delete and sync.strategy in ("evaluate", "fetch"):
                 sync.after_delete()

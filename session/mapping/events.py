@@ -61,6 +61,7 @@ class MapperEvents(event.Events[Any]):
 
     @classmethod
     def _accept_with(cls, target: Any, identifier: str) -> Any:
+        target = getattr(target, "_session_stands_for", target)
         if not isinstance(target, type):
             is_mapper = getattr(target, "_session_is_mapper", False) and identifier not in _CLASS_WIDE
             return target if is_mapper else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, delete, func, insert, inspect, select, update
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
@@ -98,6 +100,21 @@ def test_synchronization_that_cannot_be(engine: Engine) -> None:
             session.execute(statement, execution_options={"synchronize_session": "evaluate"})
         with pytest.raises(ArgumentError):
             session.execute(statement, execution_options={"synchronize_session": "magic"})
+
+
+@pytest.mark.parametrize("how", ["auto", "evaluate", "fetch", False])
+def test_rows_that_an_update_returns_leave_other_changes_alone(engine: Engine, how: Any) -> None:
+    with filled(engine) as session, session.no_autoflush:
+        ed = session.get_one(User, 1)
+        ed.name = "mine"
+        statement = update(User).where(User.id == 1).values(age=50).returning(User)
+        assert session.scalars(statement, execution_options={"synchronize_session": how}).one() is ed
+        assert (ed.name, ed in session.dirty) == ("mine", True)
+        assert (ed.age == 50) is bool(how)
+        session.flush()
+        assert session.scalar(select(User.name).where(User.id == 1)) == "mine"
+        options = {"synchronize_session": how, "populate_existing": True}
+        assert session.scalars(statement, execution_options=options).one().age == 50
 
 
 def test_update_returns_objects(engine: Engine) -> None:
