@@ -9,6 +9,7 @@ from session import collections as collections
 from session import exc as exc
 from session import instrumentation as instrumentation
 from session import loading as loading
+from session import mapper as _  # noqa: F401  the module comes before the function of that name
 from session import util as util
 from session import writeonly as writeonly
 from session._accel import implementation as implementation

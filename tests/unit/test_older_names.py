@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
@@ -94,6 +95,24 @@ def test_as_scalar(engine):
         with pytest.warns(SADeprecationWarning):
             inner = made.query(Child.id).as_scalar()
         assert made.scalar(select(inner)) == 7
+
+
+def test_the_module_and_the_function_called_mapper():
+    importlib.import_module("session.mapper")
+    assert callable(session.mapper)
+    assert importlib.import_module("session.mapper").Mapper is session.Mapper
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["base", "context", "decl_api", "descriptor_props", "interfaces", "properties", "relationships", "scoping"],
+)
+def test_the_modules_hand_the_public_names_on(name):
+    module = importlib.import_module(f"session.{name}")
+    names = {each for each in vars(module) if not each.startswith("_")} - {"annotations"}
+    assert len(names) > 1
+    for each in names & set(vars(session)):
+        assert getattr(module, each) is getattr(session, each)
 
 
 def test_modules_are_there_as_attributes():

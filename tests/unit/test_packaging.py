@@ -34,6 +34,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("session",),
     ("factory",),
     ("events", "attributes", "collections", "identity", "instrumentation", "loading", "older_names", "state", "util"),
+    ("base", "context", "decl_api", "descriptor_props", "interfaces", "mapper", "properties", "relationships"),
+    ("scoping", "strategy_options", "unitofwork"),
     ("legacy",),
     ("__init__",),
 ]
