@@ -439,7 +439,7 @@ class ManyToOne(Dependency):
                     self._refer(uow, state, child)
             elif change.deleted:
                 self._forget(uow, state)
-            if self.post_update and (change.added or change.unchanged or change.deleted):
+            if self.post_update and (change.added or change.deleted):
                 uow.post_update(state, self.pairs)
 
     def _without_usual(self, uow: Any, states: list[Any]) -> list[Any]:

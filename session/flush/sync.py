@@ -90,16 +90,19 @@ def clear(pairs: Iterable[Pair], target: Any, prop: Any) -> None:
     """Make ``target`` refer to nothing.
 
     :raises AssertionError: if the foreign key is part of its primary key.
+    SQL: a SELECT of the row of an object that has expired, where a part of its primary key is to be cleared.
     """
     dict_ = target().__dict__
     for pair in pairs:
         key = str(pair.target_key)
-        if pair.target.primary_key and dict_.get(key) is not None:
+        impl = target.manager[key].impl
+        value = impl.get(target, dict_, PASSIVE_OFF) if pair.target.primary_key else None
+        if value is not None and value is not NO_VALUE:
             raise AssertionError(
                 f"The {target.class_.__name__} object has lost its {prop}, but the foreign key {pair.target} is part "
                 f"of its primary key and cannot be emptied; delete the object too (cascade='all, delete-orphan')"
             )
-        target.manager[key].impl.set(target, dict_, None, None)
+        impl.set(target, dict_, None, None)
 
 
 def values_now(pairs: Iterable[Pair], source: Any, row: dict[str, Any], names: Iterable[str]) -> None:

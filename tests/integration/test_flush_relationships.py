@@ -348,6 +348,17 @@ def test_a_reference_in_the_key_cannot_be_emptied(session: Session) -> None:
         session.flush()
 
 
+def test_a_reference_in_the_key_of_an_expired_object_cannot_be_emptied(session: Session) -> None:
+    holder = KeyHolder(parent=Parent())
+    session.add(holder)
+    session.commit()
+    holder.parent = None
+    with pytest.raises(AssertionError, match="primary key"):
+        session.flush()
+    session.rollback()
+    assert holder.parent is not None
+
+
 # -- association tables --------------------------------------------------------------------------
 
 
@@ -472,6 +483,16 @@ def test_rows_in_a_circle_name_their_objects(session: Session) -> None:
         session.flush()
     assert caught.value.cycles == {inspect(hen), inspect(egg)}
     session.rollback()
+
+
+def test_post_update_writes_no_reference_that_stays(session: Session, engine: Engine) -> None:
+    session.add_all([Person(favourite=Ball()), Person()])
+    session.commit()
+    for person in session.scalars(select(Person)).all():
+        person.favourite = person.favourite
+    with Statements(engine) as sent:
+        session.flush()
+    assert not sent
 
 
 def test_post_update_breaks_the_circle(session: Session) -> None:

@@ -16,6 +16,8 @@ Not compared:
   expired object, and not here, or by the number of rows written.
 * A collection that is loaded while the removal of an expunged object waits in its queue, when its row gives another object:
   nothing is removed here, ``ValueError`` there. The program ends with it.
+* A deleted object whose savepoint ends with the rollback of the one around it is persistent again, its row is there; it
+  stays "deleted" there. The program ends with it (``left_behind``).
 * ``close()`` after a flush that deleted objects: they are detached, and told so, as is documented; there they stay
   "deleted".
 * The order of events of different objects within one flush: the unit of work goes class by class there.
@@ -35,7 +37,6 @@ from sqlalchemy import inspect
 from .picture import expired_columns
 from .world import ROW_EVENTS, Outcome, World
 
-REFERENCES = frozenset({"owner", "item", "parent"})
 FLUSH_ERRORS = ("IntegrityError", "StaleDataError", "FlushError", "CircularDependencyError")
 
 
@@ -116,6 +117,11 @@ def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
     return theirs.error == "ObjectDeletedError" and ours.error in (None, "StaleDataError")
 
 
+def left_behind(ours: World, theirs: World) -> bool:
+    """Tell whether a rollback has left an object deleted there whose row is back."""
+    return any(inspect(obj).deleted and inspect(ours.held[number]).persistent for number, obj in theirs.held.items())
+
+
 def equalise(ours: World, theirs: World) -> None:
     """Bring in line what may be different, where later steps would show it.
 
@@ -127,10 +133,11 @@ def equalise(ours: World, theirs: World) -> None:
     """
     for number, obj in theirs.held.items():
         state, mine = inspect(obj), ours.held[number]
-        if state.deleted:
-            for name in REFERENCES & set(obj.__dict__) - set(mine.__dict__):
+        if state.was_deleted:
+            references = ours.schema.to_one.get(type(obj).__name__, ())
+            for name in set(references) & set(obj.__dict__) - set(mine.__dict__):
                 del obj.__dict__[name]
-            if not theirs.session.in_transaction():
+            if state.deleted and not theirs.session.in_transaction():
                 theirs.session.expunge(obj)
         late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)
         if late and state.persistent:

@@ -11,20 +11,21 @@ from typing import Any
 
 import sqlalchemy.orm
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 import session
 
-from .comparison import differences, equalise, parts_ways
-from .models import CLASSES
+from .comparison import differences, equalise, left_behind, parts_ways
+from .models import SHOP
 from .picture import picture
+from .schema import Schema
+from .school import SCHOOL
 from .steps import STEPS
 from .world import NothingToDo, Settings, World
 
 NUMBERS = st.integers(0, 11)
 
 CHOICES: dict[str, tuple[Any, ...]] = {
-    "kind": CLASSES,
     "option": ("", "selectinload", "joinedload"),
     "how": ("auto", "fetch", "evaluate", False),
 }
@@ -38,10 +39,11 @@ BY_TYPE = {
 
 
 class Worlds:
-    """Both libraries, made once, and the program that runs on them."""
+    """Both libraries, made once for each schema, and the program that runs on them."""
 
-    def __init__(self) -> None:
-        self.ours, self.theirs = World(session), World(sqlalchemy.orm)
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.ours, self.theirs = World(session, schema), World(sqlalchemy.orm, schema)
         self.over = False
 
     def begin(self, settings: Settings) -> None:
@@ -69,7 +71,7 @@ class Worlds:
         if ours is None or theirs is None:
             assert ours is theirs, "there was nothing to do in one world only"
             return
-        if parts_ways(ours, theirs):
+        if parts_ways(ours, theirs) or (name == "savepoint_rollback" and left_behind(self.ours, self.theirs)):
             self.over = True
             return
         equalise(self.ours, self.theirs)
@@ -87,10 +89,10 @@ class Worlds:
             self.end()
 
 
-WORLDS = Worlds()
+SHOP_WORLDS, SCHOOL_WORLDS = Worlds(SHOP), Worlds(SCHOOL)
 
 
-def fixed_program(seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[str, bool]]:
+def fixed_program(schema: Schema, seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[str, bool]]:
     """Make a program that is the same with every version of Python and hypothesis.
 
     :returns: its steps and settings, for :meth:`Worlds.replay`.
@@ -98,6 +100,8 @@ def fixed_program(seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[st
     chance = random.Random(seed)
 
     def draw(parameter: inspect.Parameter) -> Any:
+        if parameter.name == "kind":
+            return chance.choice(schema.classes)
         if parameter.name in CHOICES:
             return chance.choice(CHOICES[parameter.name])
         if parameter.annotation == "bool":
@@ -110,7 +114,7 @@ def fixed_program(seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[st
 
     settings = {name: chance.random() < 0.5 for name in Settings._fields}
     settings["expire_on_commit"] |= settings["listening"]
-    steps: list[tuple[str, tuple[Any, ...]]] = [("query", (chance.choice(CLASSES), None, "", 0, False, True))]
+    steps: list[tuple[str, tuple[Any, ...]]] = [("query", (chance.choice(schema.classes), None, "", 0, False, True))]
     for _ in range(chance.randrange(5, 25)):
         name = chance.choice(list(STEPS))
         parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
@@ -118,41 +122,38 @@ def fixed_program(seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[st
     return steps, settings
 
 
-class Programs(RuleBasedStateMachine):
-    """A program: settings, some objects to begin with, then steps."""
+def programs(worlds: Worlds) -> type[RuleBasedStateMachine]:
+    """Make the class of the random programs of a schema."""
+    kinds = worlds.schema.classes
 
-    @initialize(
-        autoflush=st.booleans(),
-        expire_on_commit=st.booleans(),
-        listening=st.booleans(),
-        watched=st.booleans(),
-        hearing=st.booleans(),
-        kind=st.sampled_from((None, *CLASSES)),
-    )
-    def start(self, kind: str | None, **settings: bool) -> None:
-        # who listens would hear of deleted objects that stay in the Session: see comparison.equalise
-        settings["expire_on_commit"] |= settings["listening"]
-        WORLDS.begin(Settings(**settings))
-        if kind is not None:
-            WORLDS.step("query", (kind, None, "", 0, False, True))
+    class Programs(RuleBasedStateMachine):
+        """A program: settings, some objects to begin with, then steps."""
 
-    def teardown(self) -> None:
-        if WORLDS.ours.session is not None:
-            WORLDS.end()
+        @initialize(kind=st.sampled_from((None, *kinds)), **{name: st.booleans() for name in Settings._fields})
+        def start(self, kind: str | None, **settings: bool) -> None:
+            # who listens would hear of deleted objects that stay in the Session: see comparison.equalise
+            settings["expire_on_commit"] |= settings["listening"]
+            worlds.begin(Settings(**settings))
+            if kind is not None:
+                worlds.step("query", (kind, None, "", 0, False, True))
+
+        def teardown(self) -> None:
+            if worlds.ours.session is not None:
+                worlds.end()
+
+    by_name = {**BY_NAME, "kind": st.sampled_from(kinds)}
+    for name in STEPS:
+        setattr(Programs, name, rule_for(worlds, name, by_name))
+    return Programs
 
 
-def rule_for(name: str) -> Any:
+def rule_for(worlds: Worlds, name: str, by_name: dict[str, Any]) -> Any:
     """Make the rule of a step."""
     parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
 
-    def run(self: Programs, **arguments: Any) -> None:
-        if not WORLDS.over:
-            WORLDS.step(name, tuple(arguments[parameter.name] for parameter in parameters))
+    def run(self: RuleBasedStateMachine, **arguments: Any) -> None:
+        worlds.step(name, tuple(arguments[parameter.name] for parameter in parameters))
 
     run.__name__ = name
-    drawn = {each.name: BY_NAME[each.name] if each.name in BY_NAME else BY_TYPE[each.annotation] for each in parameters}
-    return rule(**drawn)(run)
-
-
-for _name in STEPS:
-    setattr(Programs, _name, rule_for(_name))
+    drawn = {each.name: by_name[each.name] if each.name in by_name else BY_TYPE[each.annotation] for each in parameters}
+    return precondition(lambda self: not worlds.over)(rule(**drawn)(run))

@@ -1,4 +1,6 @@
-"""The mapped classes of the programs, made once for each library."""
+"""The mapped classes of the programs, made once for each library: owners and their items, with versions, inheritance, a
+tree, one-to-one and many-to-many. ``school.py`` has others.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
+
+from .schema import Schema
 
 #: Of each class: plain columns that a program may set, relationships to one, relationships to many.
 COLUMNS = {
@@ -20,8 +24,6 @@ TO_ONE = {"Item": ("owner", "badge"), "Badge": ("item",), "Node": ("parent",)}
 TO_MANY = {"Owner": ("items",), "Company": ("items",), "Item": ("tags",), "Tag": ("items",), "Node": ("children",)}
 #: The class that a relationship leads to.
 TARGET = {"badge": "Badge", "item": "Item", "owner": "Owner", "items": "Item", "tags": "Tag", "parent": "Node", "children": "Node"}
-
-CLASSES = tuple(sorted(COLUMNS))
 
 #: What the tables hold when a program begins.
 ROWS: dict[str, list[tuple[Any, ...]]] = {
@@ -113,3 +115,26 @@ def make_models(orm: ModuleType) -> SimpleNamespace:
     return SimpleNamespace(
         Owner=Owner, Company=Company, Badge=Badge, Item=Item, Tag=Tag, Node=Node, metadata=metadata
     )
+
+
+SHOP = Schema(
+    make=make_models,
+    columns=COLUMNS,
+    keys={kind: names[:1] for kind, names in COLUMNS.items()},
+    to_one=TO_ONE,
+    to_many=TO_MANY,
+    targets={name: (target, "Company") if target == "Owner" else (target,) for name, target in TARGET.items()},
+    deletable={"Item": ("owner",), "Badge": ("item",)},
+    families=("Owner", "Item", "Badge", "Tag", "Node"),
+    parts=("Company",),
+    rows=ROWS,
+    behind=(
+        "UPDATE owner SET version = version + 1 WHERE id = 1",
+        "UPDATE item SET name = 'behind'",
+        "DELETE FROM item_tag WHERE item_id = 1",
+        "DELETE FROM badge",
+        "UPDATE node SET parent_id = NULL WHERE id = 3",
+        "DELETE FROM node WHERE id = 3",
+        "INSERT INTO item (id, name, owner_id) VALUES (6, 'new', 1)",
+    ),
+)

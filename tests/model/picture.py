@@ -72,7 +72,8 @@ def expired_columns(state: Any, obj: Any) -> set[str]:
 
 def replaced_unread(state: Any, name: str) -> bool:
     """Tell whether asking for the history of an attribute would load its old value."""
-    return getattr(state.committed_state.get(name), "name", None) == "PASSIVE_NO_RESULT"
+    old = state.committed_state.get(name)
+    return type(old).__name__ == "LoaderCallableStatus" and old.name == "PASSIVE_NO_RESULT"
 
 
 def is_modified(world: World, obj: Any) -> Any:

@@ -6,12 +6,11 @@ taken modulo the objects held, so that any step can follow any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import delete, inspect, select, text, update
 
-from .models import CLASSES, COLUMNS, TARGET, TO_MANY, TO_ONE
 from .world import NothingToDo, World
 
 STEPS: dict[str, Callable[..., Any]] = {}
@@ -22,7 +21,7 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def attribute(world: World, which: int, place: int, by_kind: dict[str, tuple[str, ...]]) -> tuple[Any, str]:
+def attribute(world: World, which: int, place: int, by_kind: Mapping[str, tuple[str, ...]]) -> tuple[Any, str]:
     """A held object that has attributes of the sort asked for, and the name of one of them.
 
     Not one that is about to be deleted: it may go with the autoflush of the very step.
@@ -36,17 +35,24 @@ def attribute(world: World, which: int, place: int, by_kind: dict[str, tuple[str
 
 def value_for(name: str, value: int) -> Any:
     """A value for a column: few different ones, so that programs meet the same key again."""
-    if name == "code":
+    if name == "code" or name.endswith("_code"):
         return "abcde"[value % 5]
-    if name == "id":
+    if name in ("id", "number"):
         return value % 6 + 1
     if name.endswith("_id"):
         return (None, 1, 2, 3)[value % 4]
     return (None, "x", "y", "z")[value % 4]
 
 
-RELATED = {kind: TO_ONE.get(kind, ()) + TO_MANY.get(kind, ()) for kind in CLASSES}
-ALL = {kind: COLUMNS[kind] + RELATED[kind] for kind in CLASSES}
+def key_for(world: World, kind: str, value: int) -> dict[str, Any]:
+    """A primary key: few different ones."""
+    return {name: value_for(name, value // (place + 1)) or 1 for place, name in enumerate(world.schema.keys[kind])}
+
+
+def every(world: World, kind: str) -> tuple[str, ...]:
+    """All attributes of a class."""
+    return world.schema.columns[kind] + world.schema.related(kind)
+
 
 # -- objects of one's own --------------------------------------------------------------------------
 
@@ -55,9 +61,9 @@ ALL = {kind: COLUMNS[kind] + RELATED[kind] for kind in CLASSES}
 def make(world: World, kind: str, name: int, value: int, keyed: bool) -> Any:
     """A transient object with a name, and with a key of a small range if asked for."""
     given: dict[str, Any] = {"name": "xyz"[name % 3]}
-    key = COLUMNS[kind][0]
-    if keyed or key == "code":
-        given[key] = value_for(key, value)
+    keys = world.schema.keys[kind]
+    if keyed or keys != ("id",):
+        given.update(key_for(world, kind, value))
     return world.hold(getattr(world.models, kind)(**given))
 
 
@@ -70,12 +76,13 @@ def make_without(world: World, kind: str) -> Any:
 @step
 def make_detached(world: World, kind: str, value: int, name: int | None) -> Any:
     """A detached object of a row that may be there, with its name loaded or not."""
-    key = COLUMNS[kind][0]
-    given: dict[str, Any] = {key: value_for(key, value)}
+    given = key_for(world, kind, value)
+    found = " AND ".join([f"{key} = ?" for key in given])
+    values = tuple(given.values())
     if name is not None:
         given["name"] = "xyz"[name % 3]
     obj = getattr(world.models, kind)(**given)
-    if not world.raw.look(f"SELECT 1 FROM {obj.__table__.name} WHERE {key} = ?", (given[key],)):
+    if not world.raw.look(f"SELECT 1 FROM {obj.__table__.name} WHERE {found}", values):
         raise NothingToDo
     world.orm.make_transient_to_detached(obj)
     return world.hold(obj)
@@ -89,7 +96,7 @@ def make_transient(world: World, which: int) -> Any:
 @step
 def make_transient_to_detached(world: World, which: int) -> Any:
     obj = world.pick(which)
-    if COLUMNS[type(obj).__name__][0] not in obj.__dict__:  # sqlalchemy.orm makes a key without a value
+    if not set(world.schema.keys[type(obj).__name__]) <= set(obj.__dict__):  # sqlalchemy.orm makes a key without a value
         raise NothingToDo
     return world.orm.make_transient_to_detached(obj)
 
@@ -113,7 +120,7 @@ def drop_all(world: World) -> Any:
 
 @step
 def set_column(world: World, which: int, place: int, value: int) -> Any:
-    obj, name = attribute(world, which, place, COLUMNS)
+    obj, name = attribute(world, which, place, world.schema.columns)
     setattr(obj, name, value_for(name, value))
 
 
@@ -122,7 +129,7 @@ def delete_attribute(world: World, which: int, place: int) -> Any:
     """Delete a reference, read before: ``sqlalchemy.orm`` does not write a delete of what was not read, or of the parent
     in a tree, and stumbles (``KeyError``, ``AttributeError``) over those of columns and collections.
     """
-    obj, name = attribute(world, which, place, {"Item": ("owner",), "Badge": ("item",)})
+    obj, name = attribute(world, which, place, world.schema.deletable)
     if getattr(obj, name) is None:
         raise NothingToDo
     delattr(obj, name)
@@ -131,9 +138,9 @@ def delete_attribute(world: World, which: int, place: int) -> Any:
 @step
 def read(world: World, which: int, place: int, hold: bool) -> Any:
     """Read an attribute, which may load it."""
-    obj, name = attribute(world, which, place, ALL)
+    obj, name = attribute(world, which, place, {kind: every(world, kind) for kind in world.schema.classes})
     value = getattr(obj, name)
-    if hold and name in TARGET:
+    if hold and name in world.schema.targets:
         for each in value if isinstance(value, list) else [value]:
             world.hold(each)
     return value
@@ -141,7 +148,7 @@ def read(world: World, which: int, place: int, hold: bool) -> Any:
 
 @step
 def set_reference(world: World, which: int, place: int, other: int | None) -> Any:
-    obj, name = attribute(world, which, place, TO_ONE)
+    obj, name = attribute(world, which, place, world.schema.to_one)
     target = None if other is None else related(world, name, other)
     if target is not obj:
         setattr(obj, name, target)
@@ -149,21 +156,21 @@ def set_reference(world: World, which: int, place: int, other: int | None) -> An
 
 @step
 def append(world: World, which: int, place: int, other: int) -> Any:
-    obj, name = attribute(world, which, place, TO_MANY)
+    obj, name = attribute(world, which, place, world.schema.to_many)
     member = new_member(world, obj, name, other)
     getattr(obj, name).append(member)
 
 
 @step
 def insert_first(world: World, which: int, place: int, other: int) -> Any:
-    obj, name = attribute(world, which, place, TO_MANY)
+    obj, name = attribute(world, which, place, world.schema.to_many)
     member = new_member(world, obj, name, other)
     getattr(obj, name).insert(0, member)
 
 
 @step
 def remove(world: World, which: int, place: int, other: int) -> Any:
-    obj, name = attribute(world, which, place, TO_MANY)
+    obj, name = attribute(world, which, place, world.schema.to_many)
     member = related(world, name, other)
     members = getattr(obj, name)
     if member in members:  # sqlalchemy.orm tells listeners before it finds that the member is not there
@@ -172,7 +179,7 @@ def remove(world: World, which: int, place: int, other: int) -> Any:
 
 @step
 def remove_at(world: World, which: int, place: int, position: int) -> Any:
-    obj, name = attribute(world, which, place, TO_MANY)
+    obj, name = attribute(world, which, place, world.schema.to_many)
     members = getattr(obj, name)
     if not members:
         raise NothingToDo
@@ -181,13 +188,13 @@ def remove_at(world: World, which: int, place: int, position: int) -> Any:
 
 @step
 def clear(world: World, which: int, place: int) -> Any:
-    obj, name = attribute(world, which, place, TO_MANY)
+    obj, name = attribute(world, which, place, world.schema.to_many)
     getattr(obj, name).clear()
 
 
 @step
 def replace(world: World, which: int, place: int, others: list[int]) -> Any:
-    obj, name = attribute(world, which, place, TO_MANY)
+    obj, name = attribute(world, which, place, world.schema.to_many)
     members: list[Any] = []
     for other in others:
         member = related(world, name, other)
@@ -198,7 +205,7 @@ def replace(world: World, which: int, place: int, others: list[int]) -> Any:
 
 @step
 def flag_modified(world: World, which: int, place: int) -> Any:
-    obj, name = attribute(world, which, place, {kind: names[1:] for kind, names in COLUMNS.items()})
+    obj, name = attribute(world, which, place, {kind: names[1:] for kind, names in world.schema.columns.items()})
     world.orm.attributes.flag_modified(obj, name)
 
 
@@ -211,8 +218,7 @@ def new_member(world: World, obj: Any, name: str, other: int) -> Any:
 
 
 def related(world: World, name: str, other: int) -> Any:
-    target = TARGET[name]
-    return world.pick(other, *(("Owner", "Company") if target == "Owner" else (target,)))
+    return world.pick(other, *world.schema.targets[name])
 
 
 # -- into the Session and out of it ----------------------------------------------------------------
@@ -253,7 +259,7 @@ def merge(world: World, which: int, load: bool, hold: bool) -> Any:
 def expire(world: World, which: int, places: list[int]) -> Any:
     """Expire the object, or only the attributes at the places."""
     obj = world.pick(which)
-    names = ALL[type(obj).__name__]
+    names = every(world, type(obj).__name__)
     chosen = sorted({names[place % len(names)] for place in places})
     world.session.expire(obj, chosen or None)
 
@@ -268,7 +274,7 @@ def refresh(world: World, which: int, places: list[int]) -> Any:
     obj = world.pick(which)
     if obj in world.session.deleted:
         raise NothingToDo
-    names = ALL[type(obj).__name__]
+    names = every(world, type(obj).__name__)
     chosen = sorted({names[place % len(names)] for place in places})
     world.session.refresh(obj, chosen or None)
 
@@ -338,8 +344,8 @@ def savepoint(world: World, depth: int) -> Any:
 
 @step
 def get(world: World, kind: str, value: int, populate: bool, hold: bool) -> Any:
-    key = COLUMNS[kind][0]
-    found = world.session.get(getattr(world.models, kind), value_for(key, value), populate_existing=populate)
+    key = tuple(key_for(world, kind, value).values())
+    found = world.session.get(getattr(world.models, kind), key, populate_existing=populate)
     return world.hold(found) if hold else found
 
 
@@ -347,10 +353,10 @@ def get(world: World, kind: str, value: int, populate: bool, hold: bool) -> Any:
 def query(world: World, kind: str, where: int | None, option: str, place: int, populate: bool, hold: bool) -> Any:
     """Select objects of a class in the order of their keys, perhaps those of a name, perhaps with related ones."""
     entity = getattr(world.models, kind)
-    statement = select(entity).order_by(getattr(entity, COLUMNS[kind][0]))
+    statement = select(entity).order_by(*[getattr(entity, key) for key in world.schema.keys[kind]])
     if where is not None:
         statement = statement.where(entity.name == value_for("name", where))
-    names = RELATED[kind]
+    names = world.schema.related(kind)
     if option and names:
         loader = getattr(world.orm, option)
         statement = statement.options(loader(getattr(entity, names[place % len(names)])))
@@ -367,14 +373,14 @@ def query(world: World, kind: str, where: int | None, option: str, place: int, p
 def query_columns(world: World, kind: str) -> Any:
     """Select two columns, no objects."""
     entity = getattr(world.models, kind)
-    key = getattr(entity, COLUMNS[kind][0])
-    return [list(row) for row in world.session.execute(select(key, entity.name).order_by(key))]
+    keys = [getattr(entity, key) for key in world.schema.keys[kind]]
+    return [list(row) for row in world.session.execute(select(*keys, entity.name).order_by(*keys))]
 
 
 @step
 def update_where(world: World, kind: str, where: int, value: int, how: str) -> Any:
     entity = getattr(world.models, kind)
-    if kind == "Company":
+    if kind in world.schema.parts:
         raise NothingToDo
     statement = update(entity).where(entity.name == value_for("name", where)).values(name="xyz"[value % 3])
     return world.session.execute(statement, execution_options={"synchronize_session": how}).rowcount
@@ -383,7 +389,7 @@ def update_where(world: World, kind: str, where: int, value: int, how: str) -> A
 @step
 def delete_where(world: World, kind: str, where: int, how: str) -> Any:
     entity = getattr(world.models, kind)
-    if kind == "Company":  # its name is in another table, which SQLite cannot join to a DELETE
+    if kind in world.schema.parts:  # its name is in another table, which SQLite cannot join to a DELETE
         raise NothingToDo
     statement = delete(entity).where(entity.name == value_for("name", where))
     return world.session.execute(statement, execution_options={"synchronize_session": how}).rowcount
@@ -392,15 +398,7 @@ def delete_where(world: World, kind: str, where: int, how: str) -> Any:
 @step
 def behind(world: World, action: int) -> Any:
     """Change rows behind the back of the objects, in the same transaction; what is loaded and unchanged expires."""
-    statements = (
-        "UPDATE owner SET version = version + 1 WHERE id = 1",
-        "UPDATE item SET name = 'behind'",
-        "DELETE FROM item_tag WHERE item_id = 1",
-        "DELETE FROM badge",
-        "UPDATE node SET parent_id = NULL WHERE id = 3",
-        "DELETE FROM node WHERE id = 3",
-        "INSERT INTO item (id, name, owner_id) VALUES (6, 'new', 1)",
-    )
+    statements = world.schema.behind
     world.session.flush()
     world.session.execute(text(statements[action % len(statements)]))
     world.session.expire_all()

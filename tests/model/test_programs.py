@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from .machine import WORLDS, Programs, fixed_program
+from .machine import SCHOOL_WORLDS, SHOP_WORLDS, Worlds, fixed_program, programs
 
 EXAMPLES = int(os.environ.get("SESSION_MODEL_EXAMPLES") or 0)
 STEPS = int(os.environ.get("SESSION_MODEL_STEPS") or 25)
@@ -29,16 +29,23 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.mark.parametrize("seed", range(150))
-def test_fixed_program(seed: int) -> None:
-    steps, chosen = fixed_program(seed)
-    WORLDS.replay(steps, **chosen)
+each_schema = pytest.mark.parametrize(
+    "worlds", [pytest.param(SHOP_WORLDS, id="shop"), pytest.param(SCHOOL_WORLDS, id="school")]
+)
 
 
+@each_schema
+@pytest.mark.parametrize("seed", range(120))
+def test_fixed_program(worlds: Worlds, seed: int) -> None:
+    steps, chosen = fixed_program(worlds.schema, seed)
+    worlds.replay(steps, **chosen)
+
+
+@each_schema
 @pytest.mark.skipif(not EXAMPLES, reason="SESSION_MODEL_EXAMPLES is not set")
-def test_random_programs() -> None:
+def test_random_programs(worlds: Worlds) -> None:
     run_state_machine_as_test(
-        Programs,
+        programs(worlds),
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.pool import StaticPool
 
-from .models import COLUMNS, ROWS, TO_MANY, TO_ONE, make_models
+from .schema import Schema
 
 OBJECT_EVENTS = (
     "before_attach",
@@ -99,11 +99,13 @@ class World:
     """A library, and one program on it after another.
 
     :param orm: ``session`` or ``sqlalchemy.orm``.
+    :param schema: the mapped classes.
     """
 
-    def __init__(self, orm: ModuleType) -> None:
+    def __init__(self, orm: ModuleType, schema: Schema) -> None:
         self.orm = orm
-        self.models = make_models(orm)
+        self.schema = schema
+        self.models = schema.make(orm)
         self.engine: Engine = create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"factory": _Connection}
         )
@@ -118,11 +120,13 @@ class World:
         raw = self.raw
         if raw.in_transaction:
             raw.rollback()
-        for table in reversed(self.tables):
+        raw.look("PRAGMA foreign_keys = OFF")
+        for table in self.tables:
             raw.look(f"DELETE FROM {table.name}")
         for table in self.tables:
-            for row in ROWS[table.name]:
+            for row in self.schema.rows.get(table.name, ()):
                 raw.look(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(row))})", row)
+        raw.look("PRAGMA foreign_keys = ON")
         gc.collect()
         gc.freeze()  # what is there now need not be looked at after each step
         self.session = self.orm.Session(
@@ -226,16 +230,17 @@ class World:
             event.listen(self.session, name, lambda session, *_, name=name: self.note(name, None))
 
     def _listen_to_classes(self) -> None:
-        for kind in ("Owner", "Item", "Badge", "Tag", "Node"):
+        schema = self.schema
+        for kind in schema.families:
             cls = getattr(self.models, kind)
             for name in ROW_EVENTS:
                 self._listen_to(cls, name, lambda _, __, obj, name=name: self.hear(obj, name), propagate=True)
             for name in INSTANCE_EVENTS:
-                self._listen_to(cls, name, lambda obj, *_, name=name: self.hear(obj, name), propagate=True)
-            for key in {*COLUMNS[kind], *TO_ONE.get(kind, ())}:
+                self._listen_to(cls, name, self._instance_listener(name), propagate=True)
+            for key in {*schema.columns[kind], *schema.to_one.get(kind, ())}:
                 self._listen_to(getattr(cls, key), "set", self._setter(key), propagate=True)
                 self._listen_to(getattr(cls, key), "remove", self._member("remove", key), propagate=True)
-            for key in TO_MANY.get(kind, ()):
+            for key in schema.to_many.get(kind, ()):
                 for name in VALUE_EVENTS:
                     self._listen_to(getattr(cls, key), name, self._member(name, key), propagate=True)
                 self._listen_to(getattr(cls, key), "bulk_replace", self._replacer(key), propagate=True)
@@ -243,6 +248,13 @@ class World:
     def _listen_to(self, target: Any, name: str, listener: Any, **options: Any) -> None:
         event.listen(target, name, listener, **options)
         self.listeners.append((target, name, listener))
+
+    def _instance_listener(self, name: str) -> Any:
+        def hear(obj: Any, *details: Any) -> None:
+            if name != "expire" or details[0] is None or details[0]:  # not of nothing, as after an UPDATE there
+                self.hear(obj, name)
+
+        return hear
 
     def _setter(self, key: str) -> Any:
         return lambda obj, value, old, _: self.hear(obj, "set", key, value, old)
