@@ -298,9 +298,11 @@ class Load(LoaderOption):
 
     # -- relationships ----------------------------------------------------------------------
 
-    def selectinload(self, attr: Any, recursion_depth: int | None = None) -> Load:
+    def selectinload(self, attr: Any, recursion_depth: int | None = None, chunksize: int | None = None) -> Load:
         """Load a relationship by one more SELECT per batch; see :func:`~session.load.options.selectinload`."""
-        return self.relate(attr, "selectin", recursion_depth=recursion_depth)
+        if chunksize is not None and chunksize < 1:
+            raise ArgumentError(f"chunksize is for how many parents one SELECT loads; {chunksize!r} is too few")
+        return self.relate(attr, "selectin", recursion_depth=recursion_depth, chunksize=chunksize)
 
     def joinedload(self, attr: Any, innerjoin: bool | str | None = None) -> Load:
         """Load a relationship by a JOIN in the same SELECT; see :func:`~session.load.options.joinedload`."""

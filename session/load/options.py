@@ -61,16 +61,17 @@ def _lead(keys: tuple[Any, ...], name: str) -> tuple[Load, Any]:
     return option, keys[-1]
 
 
-def selectinload(*keys: Any, recursion_depth: int | None = None) -> Load:
+def selectinload(*keys: Any, recursion_depth: int | None = None, chunksize: int | None = None) -> Load:
     """Load a relationship with one more SELECT for each 500 parents, by ``IN`` on their keys.
 
     :param keys: the relationship, or the path to it.
     :param recursion_depth: for a relationship to its own class: how many levels more to load;
         -1 goes on until nothing is found.
-    :raises ArgumentError: no such relationship there.
+    :param chunksize: for how many parents one SELECT is to be, in place of 500.
+    :raises ArgumentError: no such relationship there, or a ``chunksize`` below one.
     """
     option, last = _lead(keys, "selectinload")
-    return option.selectinload(last, recursion_depth=recursion_depth)
+    return option.selectinload(last, recursion_depth=recursion_depth, chunksize=chunksize)
 
 
 def joinedload(*keys: Any, innerjoin: bool | str | None = None) -> Load:

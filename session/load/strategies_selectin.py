@@ -103,6 +103,7 @@ class SelectinLoad:
         self.criteria: tuple[Any, ...] = () if directive is None else tuple(directive.criteria)
         depth = None if directive is None else directive.params.get("recursion_depth")
         self.recursion_depth: int = depth or 0
+        self.chunksize: int = (None if directive is None else directive.params.get("chunksize")) or BATCH
         if depth and not prop.mapper.common_parent(prop.parent):
             raise InvalidRequestError(f"recursion_depth is for relationships of a class to itself; {prop} is none")
         self.path = path.child(prop, self.target)
@@ -194,7 +195,7 @@ class SelectinLoad:
 
     def run(self, context: Any, parents: Sequence[Any]) -> None:
         """Load the relationship for all parents that do not have it."""
-        if len(parents) <= BATCH:
+        if len(parents) <= self.chunksize:
             self.load(context, parents)
             return
         with context.one_result():
@@ -231,7 +232,7 @@ class SelectinLoad:
         key = self.prop.key
         by_ident = self.awaited(context, parents)
         found = []
-        for batch in batches(in_order(by_ident)):
+        for batch in batches(in_order(by_ident), self.chunksize):
             objects = self.columns(context, batch)[0]
             for obj in objects:
                 if obj is None:
@@ -270,7 +271,7 @@ class SelectinLoad:
         by_ident = {parent.__dict__[INSTANCE_STATE].ident: parent for parent in parents}
         found = []
         single = len(prop.parent.primary_key) == 1
-        for batch in batches(list(by_ident)):
+        for batch in batches(list(by_ident), self.chunksize):
             *links, children = self.columns(context, batch)
             idents: Sequence[Any] = links[0] if single else list(zip(*links, strict=False))
             groups = grouped(idents, children)
@@ -398,10 +399,10 @@ def in_order(keys: Any) -> list[Any]:
         return list(keys)
 
 
-def batches(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def batches(keys: Sequence[Any], size: int = BATCH) -> Iterator[Sequence[Any]]:
     """Cut a list of keys into batches."""
-    for start in range(0, len(keys), BATCH):
-        yield keys[start : start + BATCH]
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 class SubclassLoad:

@@ -136,7 +136,7 @@ def clear_mappers() -> None:
 
 
 def dependents_of(registry: Any, cascade: bool) -> list[Any]:
-    """Return a registry and those that depend on it.
+    """Return a registry and those that depend on it, directly or not.
 
     :raises sqlalchemy.exc.InvalidRequestError: if there are dependents, and ``cascade`` is false.
     """

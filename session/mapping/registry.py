@@ -84,7 +84,8 @@ class registry:
         """Take a mapper in that is to be configured before its class is used."""
         self.managers.add(mapper.class_manager)
         self.new_mappers.append(mapper)
-        self.pending = True
+        for one in configure.dependents_of(self, cascade=True):
+            one.pending = True
         if mapper.inherits is not None and mapper.inherits.registry is not self:
             self.depend_on(mapper.inherits.registry)
 

@@ -268,3 +268,20 @@ def test_errors_name_both_sides(session: Session) -> None:
         joinedload("addresses")
     with pytest.raises(ArgumentError):
         Load(User).selectinload(Address.user)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, None])
+def test_selectin_loads_as_many_at_once_as_is_asked_for(session: Session, size: int | None) -> None:
+    for attribute, target in ((User.addresses, User), (User.tags, User), (Address.user, Address)):
+        statement = select(target).options(selectinload(attribute, chunksize=size))
+        with counted(session) as statements:
+            found = session.scalars(statement).all()
+            keys = {each.id for each in found} if target is User else {each.user_id for each in found} - {None}
+            assert len(statements) == 1 + (1 if size is None else -(-len(keys) // size))
+        assert all(attribute.key in vars(each) for each in found)
+        session.expunge_all()
+
+
+def test_selectin_needs_a_chunk_of_something() -> None:
+    with pytest.raises(ArgumentError, match="chunksize"):
+        selectinload(User.addresses, chunksize=0)

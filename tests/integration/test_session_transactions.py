@@ -473,10 +473,47 @@ def test_two_phases(db):
     with Session(db, twophase=True) as session:
         session.add(User(name="a"))
         session.prepare()
+        assert not session.is_active
         with pytest.raises(exc.InvalidRequestError):
             session.execute(text("SELECT 1"))
         session.commit()
+        assert session.is_active
     assert count(db) == 1
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("failing", ["first", "second", "both", "neither"])
+def test_two_phases_on_several_binds_are_all_or_nothing(db, database, failing):
+    with db.connect() as connection:
+        if not int(connection.scalar(text("SHOW max_prepared_transactions"))):
+            pytest.skip("the server has no prepared transactions")
+    other = database.create_engine()
+
+    def fail(connection, xid):
+        raise RuntimeError("no")
+
+    for engine, name in ((db, "first"), (other, "second")):
+        if failing in (name, "both"):
+            event.listen(engine, "prepare_twophase", fail)
+    try:
+        with Session(binds={User: db, Place: other}, twophase=True) as session:
+            user, place = User(name="a"), Place(country="no", number=1)
+            session.add_all([user, place])
+            if failing == "neither":
+                session.commit()
+            else:
+                with pytest.raises(RuntimeError):
+                    session.commit()
+                assert inspect(user).transient
+                assert inspect(place).transient
+                assert not session.in_transaction()
+                assert session.scalars(select(User)).all() == []
+        with db.connect() as connection:
+            prepared = text("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()")
+            assert connection.scalar(prepared) == 0
+        assert count(db) == count(db, Place) == (failing == "neither")
+    finally:
+        other.dispose()
 
 
 # -- closing -------------------------------------------------------------------------------------

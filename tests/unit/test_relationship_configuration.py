@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, String, Table, inspect
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, String, Table, event, inspect
 from sqlalchemy.exc import (
     AmbiguousForeignKeysError,
     ArgumentError,
@@ -19,6 +19,7 @@ from session.exc import LoaderStrategyException
 from session.mapping.aliased import aliased
 from session.mapping.configure import configure_mappers
 from session.mapping.declarative import DeclarativeBase, declarative_base
+from session.mapping.events import EXT_SKIP
 from session.mapping.mapped import Mapped
 from session.mapping.mapped_column import mapped_column
 from session.mapping.relationship import backref, foreign, relationship, remote
@@ -410,3 +411,40 @@ def test_remote_on_an_expression_marks_its_columns():
     a, b = classes()
     a.near = relationship(b, primaryjoin=a.x + 1 == remote(foreign(b.y)), viewonly=True)
     assert a.near.property.local_remote_pairs == [(a.__table__.c.x, b.__table__.c.y)]
+
+
+def test_a_new_class_of_a_registry_that_another_one_refers_to_concerns_both():
+    ours, theirs = declarative_base(), declarative_base()
+
+    class User(ours):
+        __tablename__ = "users"
+        id = Column(Integer, primary_key=True)
+
+    class Animal(theirs):
+        __tablename__ = "animal"
+        id = Column(Integer, primary_key=True)
+        kind = Column(String)
+        user_id = Column(ForeignKey(User.__table__.c.id))
+        __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
+
+    configure_mappers()
+    inspect(User).add_property("animals", relationship(Animal))
+
+    class Mammal(Animal):
+        nonexistent = relationship("Nonexistent")
+        __mapper_args__ = {"polymorphic_identity": "mammal"}
+
+    try:
+        with pytest.raises(InvalidRequestError):
+            inspect(User).ensure_configured()
+
+        @event.listens_for(theirs, "before_mapper_configured", propagate=True, retval=True)
+        def skip(mapper, class_):
+            return EXT_SKIP
+
+        inspect(Mammal).configure_error = None
+        inspect(User).ensure_configured()
+        assert not inspect(Mammal).configured
+    finally:
+        ours.registry.dispose(cascade=True)
+        theirs.registry.dispose(cascade=True)
