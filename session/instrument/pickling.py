@@ -51,8 +51,8 @@ def restore_state(cls: type[Any], obj: Any, values: dict[str, Any]) -> Any:
             state.extra(part, lambda value=value: value)  # type: ignore[misc]
         elif name == "expired_keys":
             state.expired_keys = None if value is None else frozenset(value)
-        else:
-            setattr(state, name, value)
+        elif name in _PLAIN or name == "load_options":
+            setattr(state, name, value)  # the rest is of those who listen to "pickle"
     obj.__dict__[INSTANCE_STATE] = state
     manager.dispatch.unpickle(state, values)
     return state

@@ -349,9 +349,15 @@ class _CompositeValue:
         key = self.prop.key
         if key in dict_:
             return dict_[key]
-        value = self.prop.make([getattr(instance, name) for name in self.prop.keys])
+        parts = [getattr(instance, name) for name in self.prop.keys]
+        if key in dict_:  # made while the columns were loaded
+            return dict_[key]
+        value = self.prop.make(parts)
         if value is not None:
             dict_[key] = value
+            state = instance_state(instance)
+            for listener in state.manager.dispatch.refresh:
+                listener(state, None, (key,))
         return value
 
     def __set__(self, instance: Any, value: Any) -> None:

@@ -36,6 +36,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("events", "attributes", "collections", "identity", "instrumentation", "loading", "older_names", "state", "util"),
     ("base", "context", "decl_api", "descriptor_props", "interfaces", "mapper", "properties", "relationships"),
     ("scoping", "strategy_options", "unitofwork"),
+    ("ext",),
     ("legacy",),
     ("__init__",),
 ]

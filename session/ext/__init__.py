@@ -1,0 +1,1 @@
+"""What ``sqlalchemy.ext`` offers and has to know the mappers for: here for those of this package."""
