@@ -76,7 +76,10 @@ class Synchronizer:
                 f"{error}. Set synchronize_session to 'fetch' or False"
             ) from error
         self.strategy = "evaluate"
+        takes_all = meets is None and self.statement.is_delete
         for obj in self.objects():
+            if instance_state(obj).expired and not takes_all:
+                continue  # all that it holds are changes of its own that wait for a flush
             value = True if meets is None else meets(obj)
             if value is UNKNOWN:
                 self.uncertain.append(obj)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, event, inspect, select
+from sqlalchemy import Engine, delete, event, inspect, select, update
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 import session as package
@@ -320,3 +320,22 @@ def test_the_key_and_what_tells_the_class_are_never_deferred(
     merged = session.merge(models.Owner(id=1))
     assert merged is owners[0]
     assert not session.is_modified(merged)
+
+
+@pytest.mark.parametrize("verb", [update, delete])
+def test_an_evaluated_statement_leaves_the_changes_of_expired_objects_alone(
+    session: Session, models: SimpleNamespace, verb: Any
+) -> None:
+    session.autoflush = False
+    leaf, tag = session.get(models.Node, 3), session.get(models.Tag, "b")
+    session.commit()
+    tag.name = leaf.name = "x"
+    for entity in (models.Node, models.Tag):
+        statement = verb(entity).where(entity.name == "x")
+        if verb is update:
+            statement = statement.values(name="y")
+        session.execute(statement, execution_options={"synchronize_session": "evaluate"})
+    assert inspect(leaf).persistent
+    assert (leaf.name, tag.name) == ("x", "x")
+    session.commit()
+    assert (leaf.name, tag.name) == ("x", "x")
