@@ -19,7 +19,7 @@ from session.constants import (
     PASSIVE_OFF,
 )
 from session.load.strategies_lazy import compile_late, loader_for
-from session.load.strategies_selectin import ends_here
+from session.load.strategies_selectin import ends_here, was_taken_out
 from session.mapping.strategies import factories, register
 
 __all__ = ["ImmediateLoad", "ImmediateStrategy"]
@@ -76,7 +76,7 @@ class ImmediateLoad:
                 if key in dict_:
                     continue
                 state = dict_[INSTANCE_STATE]
-                if state.committed is not None and key in state.committed:
+                if was_taken_out(state, key):
                     continue
                 if state.load_path is None:
                     state.load_path = self.path

@@ -213,8 +213,7 @@ class SelectinLoad:
                 dict_ = parent.__dict__
                 if key in dict_ or id(parent) in done:
                     continue
-                committed = dict_[INSTANCE_STATE].committed
-                if committed is not None and key in committed:
+                if was_taken_out(dict_[INSTANCE_STATE], key):
                     continue
                 done.add(id(parent))
                 todo.append(parent)
@@ -291,6 +290,18 @@ class SelectinLoad:
                     )
                 set_scalar(parent, key, items[0] if items else None)
         return found
+
+
+def was_taken_out(state: Any, key: str) -> bool:
+    """Tell whether a missing value is missing because of a change that was not flushed yet.
+
+    What is queued for a collection that is not loaded does not count: it goes on top of what is loaded.
+    """
+    committed = state.committed
+    if committed is None or key not in committed:
+        return False
+    extras = state.extras
+    return extras is None or key not in extras.get("pending", ())
 
 
 def directed_entity(prop: Any, directive: Any, aliased: bool = False) -> Any:

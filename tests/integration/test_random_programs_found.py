@@ -339,3 +339,25 @@ def test_an_evaluated_statement_leaves_the_changes_of_expired_objects_alone(
     assert (leaf.name, tag.name) == ("x", "x")
     session.commit()
     assert (leaf.name, tag.name) == ("x", "x")
+
+
+@pytest.mark.parametrize("load", [package.selectinload, package.immediateload])
+def test_eager_loads_go_under_the_changes_that_are_queued(
+    session: Session, models: SimpleNamespace, load: Any
+) -> None:
+    session.autoflush = False
+    owner = session.get(models.Owner, 1)
+    items = session.scalars(select(models.Item).order_by(models.Item.id)).all()
+    tag, other = session.get(models.Tag, "a"), session.get(models.Tag, "b")
+    items[0].owner, items[2].owner = None, owner
+    tag.items.remove(items[0])
+    other.items.append(items[2])
+    assert "items" not in owner.__dict__
+    session.scalars(select(models.Owner).options(load(models.Owner.items))).unique().all()
+    session.scalars(select(models.Item).options(load(models.Item.tags))).unique().all()
+    assert owner.__dict__["items"] == [items[1], items[2]]
+    assert history(owner, "items") == [[items[2]], [items[1]], [items[0]]]
+    assert [item.__dict__["tags"] for item in items] == [[other], [], [tag, other]]
+    session.commit()
+    assert owner.items == [items[1], items[2]]
+    assert [item.tags for item in items[1:]] == [[], [tag, other]]
