@@ -7,7 +7,7 @@ heirs change.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -372,15 +372,20 @@ class MapperLookups:
             one.polymorphic_identity for one in self.self_and_descendants if one is self or one.single
         )
 
-    def check_discriminator(self, state: Any, dict_: dict[str, Any]) -> None:
-        """Warn of an object whose discriminator is that of another class; for the flush, before an INSERT."""
+    def check_discriminators(self, states: Iterable[Any]) -> None:
+        """Warn of objects whose discriminator is that of another class; for the flush, before INSERT and UPDATE."""
         key = self.polymorphic_prop_key
-        if key is not None and key in dict_ and dict_[key] not in self.acceptable_identities:
-            warn(
-                f"The object {state_label(state)} is flushed with the discriminator {key}={dict_[key]!r}, which is not "
-                f"one of {self.class_.__name__} ({', '.join(map(repr, self.acceptable_identities))}); its row will not "
-                f"be loaded as {self.class_.__name__}"
-            )
+        if key is None:
+            return
+        acceptable = self.acceptable_identities
+        for state in states:
+            dict_ = state.dict
+            if key in dict_ and dict_[key] not in acceptable:
+                warn(
+                    f"The object {state_label(state)} is flushed with the discriminator {key}={dict_[key]!r}, which is "
+                    f"not one of {self.class_.__name__} ({', '.join(map(repr, acceptable))}); its row will not be "
+                    f"loaded as {self.class_.__name__}"
+                )
 
     @derived
     def _single_criterion(self) -> Any:

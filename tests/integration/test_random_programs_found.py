@@ -361,3 +361,17 @@ def test_eager_loads_go_under_the_changes_that_are_queued(
     session.commit()
     assert owner.items == [items[1], items[2]]
     assert [item.tags for item in items[1:]] == [[], [tag, other]]
+
+
+def test_a_flush_warns_of_each_update_of_a_row_that_is_of_another_class(
+    session: Session, models: SimpleNamespace
+) -> None:
+    company = session.get(models.Company, 2)
+    assert session.merge(models.Owner(id=2, kind="owner", name="x")) is company
+    with pytest.warns(SAWarning, match="owner"):
+        session.flush()
+    company.name = "y"
+    with pytest.warns(SAWarning, match="owner"):
+        session.flush()
+    company.kind = "company"
+    session.flush()
