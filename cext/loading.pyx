@@ -367,7 +367,7 @@ class PolymorphicLoader:
         self.position = position
         self.processor: Processor | None = None
         #: discriminator value -> loader of that class
-        self.loaders: dict[Any, RowLoader] = {None: base}
+        self.loaders: dict[Any, RowLoader] = {}
         #: called with an unknown discriminator: gives a loader, or raises
         self.explain = explain
         self.needs_unique = False
@@ -379,7 +379,7 @@ class PolymorphicLoader:
     def bind(self, processors: Sequence[Processor | None]) -> None:
         """Take the result processors of the compiled statement."""
         self.processor = processors[self.position]
-        for loader in {id(each): each for each in self.loaders.values()}.values():
+        for loader in {id(each): each for each in (self.base, *self.loaders.values())}.values():
             loader.bind(processors)
             if loader.needs_unique:
                 self.needs_unique = True
@@ -388,6 +388,8 @@ class PolymorphicLoader:
         """Give the objects of a chunk of rows, each of its own class."""
         position, processor, loaders = self.position, self.processor, self.loaders
         raw = {row[position] for row in rows}
+        if None in raw and None not in loaders:
+            self.check_nulls([row for row in rows if row[position] is None])
         if len(raw) == 1:
             value = raw.pop()
             if processor is not None:
@@ -409,6 +411,12 @@ class PolymorphicLoader:
             for index, obj in zip(indexes, loader.load(context, chosen), strict=False):
                 objects[index] = obj
         return objects
+
+    def check_nulls(self, rows: Rows) -> None:
+        """Refuse rows of objects whose discriminator is NULL; in an outer join it is, where there is no object."""
+        for ident in self.base.idents(rows):
+            if ident is not None:
+                self.explain(None, ident)
 
     def unknown(self, value: Any, row: Sequence[Any]) -> RowLoader:
         """Find the loader for a discriminator that none of the loaders is for, or explain what is wrong."""

@@ -355,10 +355,15 @@ class Explain:
     def __call__(self, value: Any, ident: Any) -> Any:
         """Make the loader of a class that was mapped since, or say what is wrong with the row.
 
-        :raises InvalidRequestError: the value names a class that is no subclass of the selected one.
+        :raises InvalidRequestError: the value names a class that is no subclass of the selected one, or is NULL.
         :raises AssertionError: the value names no class.
         """
         mapper = self.mapper
+        if value is None:
+            raise InvalidRequestError(
+                f"The row of {mapper.class_.__name__} with primary key {ident!r} has NULL in the discriminator "
+                f"{mapper.polymorphic_on}, so nothing says of which class its object is; give it a polymorphic_identity"
+            )
         found = mapper.polymorphic_map.get(value)
         if found is None:
             raise AssertionError(

@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import InvalidRequestError
 
-from session import Session, joinedload, selectin_polymorphic, selectinload, with_polymorphic
+from session import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    joinedload,
+    mapped_column,
+    selectin_polymorphic,
+    selectinload,
+    with_polymorphic,
+)
 
 from .loading_models import Animal, Dog, Engineer, Manager, Person, counted, fill
 
@@ -90,3 +100,26 @@ def test_an_unknown_discriminator_is_explained(session: Session) -> None:
     session.connection().execute(Person.__table__.insert(), [{"id": 9, "name": "x", "kind": "ghost"}])
     with pytest.raises(AssertionError, match="ghost"):
         session.scalars(select(Person)).all()
+
+
+def test_a_row_without_discriminator_is_no_object(engine: Engine) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Shape(Base):
+        __tablename__ = "shape_without_kind"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str | None]
+        __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "shape"}
+
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Shape(id=1))
+        session.flush()
+        session.connection().execute(Shape.__table__.insert(), [{"id": 2, "kind": None}])
+        with pytest.raises(InvalidRequestError, match="2 has NULL in the discriminator"):
+            session.scalars(select(Shape).order_by(Shape.id)).all()
+        with pytest.raises(InvalidRequestError, match="2 has NULL in the discriminator"):
+            session.get(Shape, 2)
+        nothing = select(Shape).select_from(select(1).subquery()).join(Shape, Shape.id == 3, isouter=True)
+        assert session.scalars(nothing).all() == [None]
