@@ -16,9 +16,12 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.util import LRUCache
 
-__all__ = ["Plan", "PlanCache", "Slot", "plan_for"]
+__all__ = ["Plan", "PlanCache", "Slot", "keep", "plan_for"]
 
 PlanCache = LRUCache
+
+KEPT = 16
+"""Whoever has plans of one statement keeps them for so many dialects; the one made first goes when there are more."""
 
 
 class Slot(NamedTuple):
@@ -200,6 +203,18 @@ class Plan:
             found = found[: len(self.statement.exported_columns)]
         self.processors = found
         return found
+
+
+def keep(plans: dict[Any, Any], key: Any, made: Any) -> Any:
+    """Keep what was made for a dialect, or give what another thread has made meanwhile: all have to use the same.
+
+    A plan holds its dialect, so weak references to dialects would keep all there ever were.
+
+    :param plans: by dialect, or by dialect and more.
+    """
+    while len(plans) >= KEPT:
+        plans.pop(next(iter(list(plans)), None), None)
+    return plans.setdefault(key, made)
 
 
 def _sources(compiled: Any) -> dict[Any, int]:

@@ -14,14 +14,11 @@ from sqlalchemy.engine import Connection
 
 from session.core.arrays import ArraySource, array_source, page_size
 from session.core.driver import Driver, Page, driver_for
-from session.core.plan import Plan, plan_for
+from session.core.plan import Plan, keep, plan_for
 
 __all__ = ["InArrays", "Prepared", "PreparedArrays", "change_rows", "key_criteria", "key_names"]
 
 _MAP = "schema_translate_map"
-
-#: A statement keeps plans for so many dialects and schema maps; the one made first goes when there are more.
-_KEPT = 16
 
 #: Fewer rows than these are changed one by one: asking for the kind of table would take longer.
 _FEW = 8
@@ -60,7 +57,7 @@ class Prepared:
                 many=self.many,
                 schema_translate_map=dict(key[1]) if key[1] else None,
             )
-            found = _keep(self._plans, key, (plan, _places_in(plan, self.names)))
+            found = keep(self._plans, key, (plan, _places_in(plan, self.names)))
         return found
 
     def arrange(self, uow: Any, connection: Connection, rows: list[Any]) -> tuple[Any, list[Any]]:
@@ -114,7 +111,7 @@ class PreparedArrays:
             plan = plan_for(self.make(source), connection.dialect, schema_translate_map=names)
             if not plan.python_defaults:
                 found = InArrays(plan, source)
-        return _keep(self._plans, key, found)  # type: ignore[no-any-return]
+        return keep(self._plans, key, found)  # type: ignore[no-any-return]
 
     def processors(self, uow: Any, connection: Connection) -> Sequence[Any]:
         """Give what makes Python values of returned rows, once there are such."""
@@ -183,13 +180,6 @@ def _key_of(uow: Any, connection: Connection) -> tuple[Any, tuple[Any, ...] | No
     """What a plan depends on besides its statement: the dialect, and schema names."""
     names = uow.execution_options.get(_MAP) or connection.get_execution_options().get(_MAP)
     return connection.dialect, tuple(names.items()) if names else None
-
-
-def _keep(plans: dict[Any, Any], key: Any, found: Any) -> Any:
-    """Keep what was made for a key, or give what another thread has made meanwhile: all have to use the same."""
-    while len(plans) >= _KEPT:
-        plans.pop(next(iter(plans)), None)
-    return plans.setdefault(key, found)
 
 
 def _places_in(plan: Any, names: tuple[str, ...]) -> Places | None:

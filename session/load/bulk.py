@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import ClauseElement, bindparam, insert, update
 from sqlalchemy.exc import InvalidRequestError
@@ -33,15 +32,16 @@ __all__ = [
 
 Row = Mapping[str, Any]
 
-_plans: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+PLANS = "_session_bulk_plans"
+"""Where a dialect keeps the plans of bulk statements."""
 
 
 def _cached(connection: Any, key: Any) -> tuple[Any, Any]:
     """Give the plan under a key for a connection's dialect, and the cache it belongs into."""
     dialect = connection.dialect
-    cache = _plans.get(dialect)
+    cache = dialect.__dict__.get(PLANS)
     if cache is None:
-        cache = _plans[dialect] = PlanCache(500)
+        cache = dialect.__dict__.setdefault(PLANS, PlanCache(500))
     return cache.get(key), cache
 
 

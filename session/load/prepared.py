@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.util import immutabledict
 
 from session._accel import loading
 from session.core.driver import read
+from session.core.plan import keep
 from session.load.context import LoadContext
 from session.load.execute import prepare
 from session.load.result import ChunkedResult
@@ -41,7 +41,7 @@ class PreparedSelect:
         self.statement = statement
         self.mapper = mapper
         self.kind = kind
-        self._plans: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+        self._plans: dict[Any, dict[Any, Any]] = {}
         self._latest: tuple[Any, Any, Any] = (None, None, None)
 
     def plan(self, session: Any, connection: Any, options: Mapping[str, Any] = NO_OPTIONS) -> Any:
@@ -51,7 +51,9 @@ class PreparedSelect:
         latest = self._latest
         if latest[0] is dialect and latest[1] is translation:
             return latest[2]
-        plans = self._plans.setdefault(dialect, {})
+        plans = self._plans.get(dialect)
+        if plans is None:
+            plans = keep(self._plans, dialect, {})
         key = None if translation is None else frozenset(translation.items())
         plan = plans.get(key)
         if plan is None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, bindparam, select
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, LABEL_STYLE_TABLENAME_PLUS_COL
 
 from session.core.driver import read
-from session.core.plan import plan_for
+from session.core.plan import keep, plan_for
 from session.core.sql import deep_deannotate
 from session.load.context import LoadContext
 from session.load.prepared import translation_of
@@ -38,7 +37,7 @@ class RowColumns:
         props = [prop for prop in mapper.column_props if prop.key in wanted]
         self.keys: tuple[str, ...] = tuple(prop.key for prop in props)
         self.statement, self.identity = statement_of(mapper, [prop.columns[0] for prop in props])
-        self._plans: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+        self._plans: dict[Any, dict[Any, Any]] = {}
 
     def load(self, session: Any, state: Any, dict_: dict[str, Any], ident: Any = None) -> bool:
         """Load the columns into an object; what it has or has changed stays.
@@ -48,7 +47,9 @@ class RowColumns:
         """
         connection = session._connection_for(self.mapper, self.statement, state)
         translation = translation_of(session, connection)
-        plans = self._plans.setdefault(connection.dialect, {})
+        plans = self._plans.get(connection.dialect)
+        if plans is None:
+            plans = keep(self._plans, connection.dialect, {})
         key = None if translation is None else frozenset(translation.items())
         plan = plans.get(key)
         if plan is None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from session.mapping.inspect import class_mapper
 
 __all__ = ["Path"]
+
+_ROOT = "_root_path"
+"""Where an entity keeps the path that begins with it, so that both go together."""
 
 
 class Path:
@@ -26,8 +29,6 @@ class Path:
     """
 
     __slots__ = ("__weakref__", "_children", "_hash", "length", "parent", "steps")
-
-    _roots: ClassVar[weakref.WeakValueDictionary[Any, Path]] = weakref.WeakValueDictionary()
 
     #: the entities and attributes in order, alternating
     steps: tuple[Any, ...]
@@ -49,9 +50,9 @@ class Path:
 
         :param entity: a mapper or aliased entity.
         """
-        found = cls._roots.get(entity)
+        found: Path | None = entity.__dict__.get(_ROOT)
         if found is None:
-            found = cls._roots.setdefault(entity, cls((entity,), None))
+            found = entity.__dict__.setdefault(_ROOT, cls((entity,), None))
         return found
 
     @classmethod

@@ -1,0 +1,90 @@
+"""Does the same work over and over, and compares what there is before and after.
+
+Counted are objects by type, references to things that live for ever (a reference that is taken and not given
+back shows on nothing else), and memory.  In a debug build of Python all references are counted as well.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tracemalloc
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+CYCLES = int(os.environ.get("SESSION_LEAK_CYCLES", "0"))
+"""How often all the work together is done; without it, as often as each case says."""
+
+BYTES = 40
+"""What memory may grow by in each cycle: dictionaries grow in steps, sqlite3 remembers its last 200 cursors."""
+
+SLACK = 60_000
+"""Bytes."""
+
+_IGNORED = (weakref.ref, weakref.ProxyType)  # sqlite3 keeps them for its last cursors
+
+
+def measure(
+    work: Callable[[], Iterable[Any] | None], cycles: int, lasting: Iterable[Any] = (), warm_up: int = 30
+) -> None:
+    """Do some work many times; fail if anything is left of it.
+
+    :param work: gives objects that have to be gone when it is over, if it likes.
+    :param cycles: how often.
+    :param lasting: things that live for ever; the references to them are counted.
+    """
+    cycles = max(cycles, CYCLES)
+    things = list(lasting)
+    tracemalloc.start()
+    for _ in range(warm_up):
+        work()
+    gc.collect()
+    types_before, references_before, total_before = _types(), _references(things), _total()
+    work()
+    gc.collect()
+    bytes_before = _bytes()
+    for _ in range(cycles):
+        work()
+    gone = [weakref.ref(each) for each in work() or ()]
+    gc.collect()
+    grown = _bytes() - bytes_before
+    tracemalloc.stop()
+    types, references, total = _types(), _references(things), _total()
+    limit = max(50, cycles // 5)
+    more = {kind: count for kind, count in (types - types_before).items() if count > limit}
+    counted = zip(things, references, references_before)
+    held = {_name(thing): now - then for thing, now, then in counted if abs(now - then) > 3 * limit}
+    print(f"{work.__name__}: {cycles} cycles, {grown} bytes, {more or 'no'} more objects, {held or 'no'} more references")
+    assert not more, (work.__name__, "more objects", more)
+    assert not held, (work.__name__, "more references, or fewer", held)
+    assert grown < SLACK + cycles * BYTES, (work.__name__, "bytes", grown)
+    assert total - total_before < 500 + cycles, (work.__name__, "references in all", total - total_before)
+    alive = [each() for each in gone if each() is not None]
+    assert not alive, (work.__name__, "still alive", alive)
+
+
+def _bytes() -> int:
+    return tracemalloc.get_traced_memory()[0]
+
+
+def _total() -> int:
+    count = getattr(sys, "gettotalrefcount", None)
+    return count() if count is not None else 0
+
+
+def _types() -> Counter[str]:
+    kinds = Counter(map(type, gc.get_objects()))
+    return Counter({f"{kind.__module__}.{kind.__qualname__}": n for kind, n in kinds.items() if kind not in _IGNORED})
+
+
+def _references(things: list[Any]) -> list[int]:
+    return [sys.getrefcount(thing) for thing in things]
+
+
+def _name(thing: Any) -> str:
+    return f"{type(thing).__name__} {thing!r}"[:80]
