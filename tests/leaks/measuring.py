@@ -24,19 +24,24 @@ BYTES = 40
 """What memory may grow by in each cycle: dictionaries grow in steps, sqlite3 remembers its last 200 cursors."""
 
 SLACK = 60_000
-"""Bytes."""
 
 _IGNORED = (weakref.ref, weakref.ProxyType)  # sqlite3 keeps them for its last cursors
 
 
 def measure(
-    work: Callable[[], Iterable[Any] | None], cycles: int, lasting: Iterable[Any] = (), warm_up: int = 30
+    work: Callable[[], Iterable[Any] | None],
+    cycles: int,
+    lasting: Iterable[Any] = (),
+    warm_up: int = 30,
+    slack: int = SLACK,
 ) -> None:
     """Do some work many times; fail if anything is left of it.
 
     :param work: gives objects that have to be gone when it is over, if it likes.
     :param cycles: how often.
     :param lasting: things that live for ever; the references to them are counted.
+    :param warm_up: how often before it is measured.
+    :param slack: bytes that may come and go, however often.
     """
     cycles = max(cycles, CYCLES)
     things = list(lasting)
@@ -62,7 +67,7 @@ def measure(
     print(f"{work.__name__}: {cycles} cycles, {grown} bytes, {more or 'no'} more objects, {held or 'no'} more references")
     assert not more, (work.__name__, "more objects", more)
     assert not held, (work.__name__, "more references, or fewer", held)
-    assert grown < SLACK + cycles * BYTES, (work.__name__, "bytes", grown)
+    assert grown < slack + cycles * BYTES, (work.__name__, "bytes", grown)
     assert total - total_before < 500 + cycles, (work.__name__, "references in all", total - total_before)
     alive = [each() for each in gone if each() is not None]
     assert not alive, (work.__name__, "still alive", alive)
