@@ -120,38 +120,41 @@ def insert_rows(
     :param keep_keys: put generated primary keys into the rows, which must be mutable.
     :return: a tuple per row, of the ``returning`` columns.
     """
-    rows = _completed(mapper, rows, keep_keys)
+    given = rows
+    rows = _completed(mapper, rows)
     tables = mapper.sorted_tables
     if len(tables) == 1 and not keep_keys:
         return _insert_table(
             connection, mapper, tables[0], rows, statement, list(returning), render_nulls, options or {}
         )
-    if not keep_keys:
-        rows = [dict(row) for row in rows]
-    found: list[dict[Any, Any]] = [{} for _ in rows]
+    full = [dict(row) for row in rows]
+    found: list[dict[Any, Any]] = [{} for _ in full]
     for number, table in enumerate(tables):
         for own_key, source_key in _inherited_keys(mapper, table):
-            for row in rows:
+            for row in full:
                 if row.get(own_key) is None:
-                    row[own_key] = row.get(source_key)  # type: ignore[index]
+                    row[own_key] = row.get(source_key)
         wanted = [column for column in returning if _table_of(column) is table]
-        needed = [] if number == len(tables) - 1 and not keep_keys else _missing_keys(mapper, table, rows)
+        needed = [] if number == len(tables) - 1 and not keep_keys else _missing_keys(mapper, table, full)
         columns = [*wanted, *(column for column in needed if column not in wanted)]
         own = statement if len(tables) == 1 else _with_values(insert(table), statement, columns)
         if needed and not capabilities.of(connection.dialect).insert_returning:
-            returned: list[Any] = [_insert_one(connection, mapper, table, row, columns, options or {}) for row in rows]
+            returned: list[Any] = [_insert_one(connection, mapper, table, row, columns, options or {}) for row in full]
         else:
             returned = _insert_table(
-                connection, mapper, table, rows, own, columns, render_nulls, options or {}, ordered=True
+                connection, mapper, table, full, own, columns, render_nulls, options or {}, ordered=True
             )
-        for values, row, result in zip(returned, rows, found, strict=False):
+        for values, row, result in zip(returned, full, found, strict=False):
             result.update(zip(columns, values, strict=True))
             for column in needed:
-                row[mapper.prop_of_column[column].key] = result[column]  # type: ignore[index]
+                row[mapper.prop_of_column[column].key] = result[column]
+    if keep_keys:
+        for original, row in zip(given, full, strict=True):
+            original.update({key: row[key] for key in mapper.pk_keys if key in row})  # type: ignore[attr-defined]
     return [tuple(result[column] for column in returning) for result in found]
 
 
-def _completed(mapper: Any, rows: Sequence[Row], in_place: bool) -> Sequence[Row]:
+def _completed(mapper: Any, rows: Sequence[Row]) -> Sequence[Row]:
     """Give rows their ``polymorphic_identity`` and first version, where they don't say otherwise."""
     made: dict[str, Any] = {}
     prop = None if mapper.polymorphic_on is None else mapper.prop_of_column.get(mapper.polymorphic_on)
@@ -161,11 +164,6 @@ def _completed(mapper: Any, rows: Sequence[Row], in_place: bool) -> Sequence[Row
     if version is not None and mapper.version_id_generator:
         made[mapper.prop_of_column[version].key] = mapper.version_id_generator(None)
     if not made:
-        return rows
-    if in_place:
-        for row in rows:
-            for key, value in made.items():
-                row.setdefault(key, value)  # type: ignore[attr-defined]
         return rows
     return [row if made.keys() <= row.keys() else {**made, **row} for row in rows]
 

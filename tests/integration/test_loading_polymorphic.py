@@ -123,3 +123,10 @@ def test_a_row_without_discriminator_is_no_object(engine: Engine) -> None:
             session.get(Shape, 2)
         nothing = select(Shape).select_from(select(1).subquery()).join(Shape, Shape.id == 3, isouter=True)
         assert session.scalars(nothing).all() == [None]
+
+
+def test_mappings_get_their_keys_and_nothing_else(session: Session) -> None:
+    given: list[dict[str, Any]] = [{"name": "a", "breed": "b"}, {"name": "c", "breed": "d"}]
+    session.bulk_insert_mappings(Dog, given, return_defaults=True)
+    assert [sorted(mapping) for mapping in given] == [["breed", "id", "name"]] * 2
+    assert session.get(Dog, given[1]["id"]).breed == "d"
