@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import ArgumentError, NoInspectionAvailable
-from sqlalchemy.util import warn_deprecated
+from sqlalchemy.util import warn, warn_deprecated
 
 from session.core.sql import ExecutableOption, HasCacheKey
 
@@ -56,7 +56,12 @@ class Step(NamedTuple):
 
     def __reduce__(self) -> tuple[Any, ...]:
         target = None if self.target is None else portable(self.target)
-        return (_restore_step, (portable(self.owner), self.key, target, self.criteria))
+        if self.criteria:
+            warn(
+                f"The conditions of {self}.and_(...) do not go into a pickle: the lazy loads of what is unpickled do "
+                "without them; load eagerly before"
+            )
+        return (_restore_step, (portable(self.owner), self.key, target))
 
     def __str__(self) -> str:
         return f"{label(self.owner)}.{self.key}"
@@ -485,8 +490,8 @@ def portable(entity: Any) -> Any:
     return entity.class_ if getattr(entity, "is_mapper", False) else entity
 
 
-def _restore_step(owner: Any, key: str, target: Any, criteria: tuple[Any, ...]) -> Step:
-    return Step(entity_of(owner), key, None if target is None else entity_of(target), criteria)
+def _restore_step(owner: Any, key: str, target: Any) -> Step:
+    return Step(entity_of(owner), key, None if target is None else entity_of(target))
 
 
 def _restore_load(kind: type[Load], root: Any, path: tuple[Step, ...], settings: tuple[Setting, ...]) -> Load:

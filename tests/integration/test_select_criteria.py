@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Table, event, func, select, union_all
+from sqlalchemy.exc import SAWarning
 
-from session import DeclarativeBase, Mapped, Session, aliased, mapped_column, relationship, with_loader_criteria
+from session import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    lazyload,
+    mapped_column,
+    relationship,
+    selectinload,
+    with_loader_criteria,
+)
 
 
 class Base(DeclarativeBase):
@@ -142,3 +155,21 @@ def test_a_listener_hides_what_is_hidden_everywhere(session):
     assert session.scalar(select(func.count()).select_from(Item).where(Item.tags.any())) == 1
     assert session.query(Item).filter(Item.tags.any()).count() == 1
     assert ids(session, select(Item).execution_options(with_hidden=True)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_conditions_of_options_stay_out_of_pickles(session):
+    shown = Item.tags.and_(Tag.hidden.is_(False))
+    item = session.scalars(select(Item).where(Item.id == 1).options(selectinload(shown))).one()
+    with pytest.warns(SAWarning, match=r"Item\.tags"):
+        pickled = pickle.dumps(item)
+    session.expunge_all()
+    copy = pickle.loads(pickled)
+    assert [tag.id for tag in copy.tags] == [1]
+    item = session.scalars(select(Item).where(Item.id == 1).options(lazyload(shown))).one()
+    with pytest.warns(SAWarning, match=r"Item\.tags"):
+        pickled = pickle.dumps(item)
+    assert [tag.id for tag in item.tags] == [1]
+    session.expunge_all()
+    copy = pickle.loads(pickled)
+    session.add(copy)
+    assert sorted(tag.id for tag in copy.tags) == [1, 2]
