@@ -248,7 +248,7 @@ class ClassScan:
             self._watch_for_mistakes(base, name, value)
             if self._is_alias(base, name, value):
                 self._enter(name, SynonymProperty(value.key), None, base)
-            elif value is not None and written is not None and is_mapped_annotation(written):
+            elif written is not None and is_mapped_annotation(written):
                 self._enter_plain_default(base, name, value, written)
             return
         elif base is not self.cls and value is not NOT_GIVEN:
@@ -266,11 +266,12 @@ class ClassScan:
         self._enter(name, value, annotation, base)
 
     def _enter_plain_default(self, base: type[Any], name: str, value: Any, written: Any) -> None:
-        """Take ``name: Mapped[int] = 5`` of a dataclass for a column with that default; refuse it elsewhere."""
+        """Take ``name: Mapped[int] = 5`` of a dataclass for a column with that default; elsewhere only ``None``."""
         if getattr(value, "_is_internal_proxy", False) or hasattr(value, "__get__") or hasattr(value, "extension_type"):
             return
-        if self.dataclass_options is not None and not isinstance(value, Field):
-            column = mapped_column(default=value)
+        plain = self.dataclass_options is None
+        if value is None or not (plain or isinstance(value, Field)):
+            column: MappedColumn[Any] = mapped_column() if plain else mapped_column(default=value)
             self._enter(name, column, self._annotation(base, name, written, column), base)
             return
         raise ArgumentError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from session import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+from sqlalchemy import create_engine, select
+
+from session import DeclarativeBase, Mapped, MappedAsDataclass, Session, mapped_column
 
 
 def test_a_plain_default_of_a_mapped_dataclass_makes_a_column() -> None:
@@ -17,3 +19,46 @@ def test_a_plain_default_of_a_mapped_dataclass_makes_a_column() -> None:
     assert Plain().name == "x"
     assert Plain(name="y").name == "y"
     assert not Plain.__table__.c.name.nullable
+
+
+def test_none_beside_an_annotation_stands_for_a_column() -> None:
+    class Own(DeclarativeBase):
+        pass
+
+    class Named:
+        nickname: Mapped[str | None] = None
+
+    class User(Named, Own):
+        __tablename__ = "users"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        age: Mapped[int | None] = None
+
+    class Nameless(Named, Own):
+        __tablename__ = "nameless"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        nickname = None
+
+    assert set(User.__table__.c.keys()) == {"id", "age", "nickname"}
+    assert User.__table__.c.age.nullable
+    assert Nameless.__table__.c.keys() == ["id"]
+    assert User(age=3, nickname="n").age == 3
+
+
+def test_none_beside_an_annotation_of_a_dataclass_is_its_default() -> None:
+    class Own(MappedAsDataclass, DeclarativeBase):
+        pass
+
+    class User(Own):
+        __tablename__ = "users"
+
+        id: Mapped[int] = mapped_column(primary_key=True, init=False)
+        age: Mapped[int | None] = None
+
+    engine = create_engine("sqlite://")
+    Own.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([User(), User(age=3)])
+        session.commit()
+        assert session.scalars(select(User.age).order_by(User.id)).all() == [None, 3]
