@@ -5,11 +5,23 @@ The public names, and nothing else.
 
 from __future__ import annotations
 
+from session import base as base
 from session import collections as collections
+from session import context as context
+from session import decl_api as decl_api
+from session import descriptor_props as descriptor_props
+from session import dynamic as dynamic
+from session import events as events
 from session import exc as exc
 from session import instrumentation as instrumentation
+from session import interfaces as interfaces
 from session import loading as loading
 from session import mapper as _  # noqa: F401  the module comes before the function of that name
+from session import properties as properties
+from session import relationships as relationships
+from session import scoping as scoping
+from session import strategy_options as strategy_options
+from session import unitofwork as unitofwork
 from session import util as util
 from session import writeonly as writeonly
 from session._accel import implementation as implementation

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from session._accel import attributes as _hot
+from session.constants import ATTR_EMPTY as ATTR_EMPTY
+from session.constants import ATTR_WAS_SET as ATTR_WAS_SET
 from session.constants import CALLABLES_OK as CALLABLES_OK
 from session.constants import INIT_OK as INIT_OK
 from session.constants import LOAD_AGAINST_COMMITTED as LOAD_AGAINST_COMMITTED
@@ -12,6 +14,7 @@ from session.constants import NO_KEY as NO_KEY
 from session.constants import NO_RAISE as NO_RAISE
 from session.constants import NO_VALUE as NO_VALUE
 from session.constants import NON_PERSISTENT_OK as NON_PERSISTENT_OK
+from session.constants import PASSIVE_CLASS_MISMATCH as PASSIVE_CLASS_MISMATCH
 from session.constants import PASSIVE_NO_FETCH as PASSIVE_NO_FETCH
 from session.constants import PASSIVE_NO_FETCH_RELATED as PASSIVE_NO_FETCH_RELATED
 from session.constants import PASSIVE_NO_INITIALIZE as PASSIVE_NO_INITIALIZE
@@ -38,5 +41,7 @@ from session.instrument.base import instance_dict as instance_dict
 from session.instrument.base import instance_state as instance_state
 from session.instrument.base import is_instrumented as is_instrumented
 from session.instrument.base import manager_of_class as manager_of_class
+from session.instrument.base import opt_manager_of_class as opt_manager_of_class
+from session.mapping.mapped import Mapped as Mapped
 
 AttributeEventToken = _hot.AttributeEventToken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from session.constants import ATTR_EMPTY as ATTR_EMPTY
+from session.constants import ATTR_WAS_SET as ATTR_WAS_SET
 from session.constants import CALLABLES_OK as CALLABLES_OK
 from session.constants import INIT_OK as INIT_OK
 from session.constants import LOAD_AGAINST_COMMITTED as LOAD_AGAINST_COMMITTED
@@ -14,6 +16,7 @@ from session.constants import NO_RAISE as NO_RAISE
 from session.constants import NO_VALUE as NO_VALUE
 from session.constants import NON_PERSISTENT_OK as NON_PERSISTENT_OK
 from session.constants import ONETOMANY as ONETOMANY
+from session.constants import PASSIVE_CLASS_MISMATCH as PASSIVE_CLASS_MISMATCH
 from session.constants import PASSIVE_NO_FETCH as PASSIVE_NO_FETCH
 from session.constants import PASSIVE_NO_FETCH_RELATED as PASSIVE_NO_FETCH_RELATED
 from session.constants import PASSIVE_NO_INITIALIZE as PASSIVE_NO_INITIALIZE
@@ -23,12 +26,14 @@ from session.constants import PASSIVE_ONLY_PERSISTENT as PASSIVE_ONLY_PERSISTENT
 from session.constants import PASSIVE_RETURN_NO_VALUE as PASSIVE_RETURN_NO_VALUE
 from session.constants import RELATED_OBJECT_OK as RELATED_OBJECT_OK
 from session.constants import SQL_OK as SQL_OK
+from session.constants import EventConstants as EventConstants
 from session.constants import LoaderCallableStatus as LoaderCallableStatus
 from session.constants import PassiveFlag as PassiveFlag
 from session.constants import RelationshipDirection as RelationshipDirection
 from session.instrument.base import instance_dict as instance_dict
 from session.instrument.base import instance_state as instance_state
 from session.instrument.base import manager_of_class as manager_of_class
+from session.instrument.base import opt_manager_of_class as opt_manager_of_class
 from session.mapping.base import InspectionAttr as InspectionAttr
 from session.mapping.base import InspectionAttrExtensionType as InspectionAttrExtensionType
 from session.mapping.base import InspectionAttrInfo as InspectionAttrInfo

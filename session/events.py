@@ -18,7 +18,7 @@ from session.core.inspection import precede
 from session.factory import scoped_session, sessionmaker
 from session.instrument.class_events import InstrumentationEvents
 from session.instrument.events import AttributeEvents, InstanceEvents
-from session.mapping.events import MapperEvents
+from session.mapping.events import MapperEvents, RegistryEvents
 from session.query import Query
 from session.session import Session
 
@@ -28,6 +28,7 @@ __all__ = [
     "InstrumentationEvents",
     "MapperEvents",
     "QueryEvents",
+    "RegistryEvents",
     "SessionEvents",
 ]
 

@@ -17,6 +17,7 @@ __all__ = [
     "SessionLookups",
     "all_sessions",
     "close_all_sessions",
+    "has_identity",
     "make_transient",
     "make_transient_to_detached",
     "object_session",
@@ -121,6 +122,11 @@ def make_transient_to_detached(instance: Any) -> None:
     state._deleted = False
     state.commit_all(state.dict)
     state.expire_attributes(state.dict, [key for key in state.unloaded if state.manager[key].impl is not None])
+
+
+def has_identity(instance: Any) -> bool:
+    """Tell whether an object has an identity key: it has, or had, a row."""
+    return bool(instance_state(instance).has_identity)
 
 
 def was_deleted(instance: Any) -> bool:

@@ -21,6 +21,7 @@ from session import merge as merging
 from session._accel import identity
 from session.binds import Binds
 from session.constants import PASSIVE_NO_INITIALIZE, UNSET
+from session.execute_state import ORMExecuteState as ORMExecuteState
 from session.expiry import Expiry
 from session.flush import unitofwork
 from session.instrument.base import instance_state
@@ -28,9 +29,14 @@ from session.lifecycle import LifeCycle
 from session.load import bulk
 from session.lookups import SessionLookups
 from session.lookups import all_sessions as _sessions
+from session.lookups import close_all_sessions as close_all_sessions
+from session.lookups import make_transient as make_transient
+from session.lookups import make_transient_to_detached as make_transient_to_detached
+from session.lookups import object_session as object_session
 from session.query import Query
 from session.statements import Statements
 from session.transaction import SessionTransaction, SessionTransactionOrigin, check_managed
+from session.transaction import SessionTransactionState as SessionTransactionState
 
 __all__ = ["Session"]
 

@@ -102,6 +102,15 @@ class MapperLookups:
         return self.class_
 
     # -- relatives -----------------------------------------------------------
+    def primary_mapper(self) -> Mapper[Any]:
+        """Return this mapper: a class has one."""
+        return self.mapper
+
+    @property
+    def primary_base_mapper(self) -> Mapper[Any]:
+        """The base mapper, by the name that it had when a class could have several mappers."""
+        return self.base_mapper
+
     def iterate_to_root(self) -> Iterator[Mapper[Any]]:
         """Yield the mapper, the one it inherits from, and so on."""
         one: Any = self

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, create_engine, event, select
+from sqlalchemy import ForeignKey, create_engine, event, inspect, select
 from sqlalchemy.exc import InvalidRequestError, SADeprecationWarning
 
 import session
@@ -115,8 +115,22 @@ def test_the_modules_hand_the_public_names_on(name):
         assert getattr(module, each) is getattr(session, each)
 
 
+def test_one_mapper_for_each_class():
+    mapper = inspect(Parent)
+    assert mapper.primary_mapper() is mapper.primary_base_mapper is mapper
+
+
+def test_has_identity(engine):
+    with Session(engine) as made:
+        child = Child(id=8)
+        assert not session.util.has_identity(child)
+        made.add(child)
+        made.flush()
+        assert session.util.has_identity(child)
+
+
 def test_modules_are_there_as_attributes():
-    for name in ("attributes", "collections", "events", "exc", "instrumentation", "loading", "state", "util"):
+    for name in ("attributes", "base", "collections", "events", "exc", "instrumentation", "interfaces", "loading", "util"):
         assert getattr(session, name).__name__ == f"session.{name}"
 
 
