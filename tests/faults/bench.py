@@ -148,11 +148,12 @@ class Trial:
         return bench.faults.hit
 
     def check_failed_flush(self) -> None:
-        """Where a flush has failed, nothing goes until ``rollback()``."""
+        """Where a flush or a commit has failed, nothing goes until ``rollback()``."""
+        in_flush, in_commit = self.failed_in_flush(), self.failed_in_commit()
         if self.scenario.__name__ != "savepoints":  # those roll back by themselves
-            assert self.session.is_active != self.failed_in_flush()
+            assert self.session.is_active is not (in_flush or in_commit)
         if not self.session.is_active:
-            with pytest.raises(exc.PendingRollbackError):
+            with pytest.raises(exc.InvalidRequestError if in_commit else exc.PendingRollbackError):
                 self.session.execute(select(1))
 
     def failed_in_flush(self) -> bool:
@@ -164,6 +165,12 @@ class Trial:
             or (place.name in ("follow_relationships", "execute") and Path(place.filename).match("flush/*.py"))
             for place in places
         )
+
+    def failed_in_commit(self) -> bool:
+        """Tell whether the error came when all was flushed, and the connections were to commit; not thereafter."""
+        assert self.error is not None
+        names = {place.name for place in traceback.extract_tb(self.error.__traceback__)}
+        return "_complete" in names and "_release" not in names
 
     def roll_back(self) -> None:
         """Call ``rollback()`` until there is no transaction, as a program does that takes one for each level."""
