@@ -130,6 +130,8 @@ class Binds:
                 bind = self.get_bind(**arguments)
         elif clause is None:
             bind = self.get_bind(mapper=mapper)
+        elif mapper is None:
+            bind = self.get_bind(clause=clause)
         else:
             bind = self.get_bind(mapper=mapper, clause=clause)
         return self._connection_for_bind(bind)
