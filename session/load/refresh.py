@@ -31,6 +31,9 @@ from session.mapping.strategies import hooks
 
 __all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "refresh_state"]
 
+PARTLY = "partly_expired"
+"""Name of the mark on a state that had expired as a whole, and of which a refresh has loaded some attributes."""
+
 
 def load_by_identity(
     session: Any,
@@ -228,6 +231,8 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
     if not passive & NO_AUTOFLUSH:
         session._autoflush()
     options = state.load_options or ()
+    if whole and state.extras is not None and state.extras.pop(PARTLY, False):
+        state.expired = True
     if state.expired and whole:
         state.expired = False
         found = load_by_identity(
@@ -351,7 +356,7 @@ def refresh_state(
             load_columns(state, only, PASSIVE_OFF | NO_AUTOFLUSH)
         except ObjectDeletedError:
             raise row_is_gone(state) from None
-        state.expired = False
+        end_expiry(state)
         return
     partial = mapper.composite_key and any(value is None for value in ident)
     if given or lock is not None or partial:
@@ -379,7 +384,7 @@ def refresh_state(
         )
     if found is None:
         raise row_is_gone(state)
-    state.expired = False
+    end_expiry(state)
     if not later:
         return
     dict_ = state.dict
@@ -393,6 +398,16 @@ def loads_when_read(mapper: Any, key: str) -> bool:
     """Tell whether a refresh that names a relationship has to load it by itself if the SELECT does not."""
     prop = mapper.props.get(key)
     return prop is not None and prop.is_relationship and prop.strategy in LOADED
+
+
+def end_expiry(state: Any) -> None:
+    """Note that an object that had expired as a whole has some of its values again: it has not expired any more.
+
+    What is left is loaded at the next read as it would be for all, with what is loaded eagerly.
+    """
+    if state.expired:
+        state.expired = False
+        state.extra(PARTLY, lambda: True)
 
 
 def leads_back(mapper: Any, key: str) -> bool:

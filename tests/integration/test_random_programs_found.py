@@ -375,3 +375,15 @@ def test_a_flush_warns_of_each_update_of_a_row_that_is_of_another_class(
         session.flush()
     company.kind = "company"
     session.flush()
+
+
+def test_the_rest_of_an_expired_object_loads_with_its_eager_relationships(
+    session: Session, models: SimpleNamespace
+) -> None:
+    options = package.joinedload(models.Owner.items)
+    owner = session.scalars(select(models.Owner).where(models.Owner.id == 1).options(options)).unique().one()
+    session.expire(owner)
+    session.refresh(owner, ["note"])
+    assert not inspect(owner).expired
+    assert owner.name == "ann"
+    assert len(owner.__dict__["items"]) == 2

@@ -99,8 +99,8 @@ def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
     """
     found: dict[str, list[Any]] = {}
     for label, *what in heard:
-        if "#" not in label or (what[0] == "set" and what[2] == what[3]):
-            continue
+        if "#" not in label or (what[0] == "set" and (what[2] == what[3] or what[1] == "parent_id")):
+            continue  # for the parent's key in a tree, see equalise
         of_object = found.setdefault(label, [])
         if what not in of_object:
             of_object.append(what)
