@@ -272,7 +272,7 @@ cdef class InstanceState(ReferenceType):
     @property
     def parents(self):
         """By the ``id`` of what identifies a tracked relationship: the parent's state, ``False`` after removal."""
-        found = {} if self.first_token is None else {id(self.first_token): self.first_parent}
+        found = {} if self.first_parent is None else {id(self.first_token): self.first_parent}
         found.update(self.peek("parents") or ())
         return found
 
@@ -298,6 +298,21 @@ cdef class InstanceState(ReferenceType):
             self.first_parent = parent
         else:
             self.extra("parents", dict)[id(token)] = parent
+
+    cpdef forget_parents(self):
+        """Forget which parents were gained and lost: the rows say who belongs to whom."""
+        self.first_token = self.first_parent = None
+        if self.extras is not None:
+            self.extras.pop("parents", None)
+
+    cdef _forget_flushed_parents(self):
+        """Forget them but for those gained by changes that wait for a flush, which has to see that nothing is lost."""
+        if not _waits(self.first_parent):
+            self.first_parent = None
+        others = self.peek("parents")
+        if others:
+            for token in [token for token, parent in others.items() if not _waits(parent)]:
+                del others[token]
 
     @property
     def callables(self):
@@ -468,13 +483,13 @@ cdef class InstanceState(ReferenceType):
         self.expired = True
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
-        self.first_token = self.first_parent = None  # the rows say who belongs to whom
+        if self.first_token is not None:
+            self._forget_flushed_parents()
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
             extras.pop("callables", None)
-            extras.pop("parents", None)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
@@ -593,6 +608,13 @@ def expire_states(states):
         obj = live_object(state)
         if obj is not None:
             state.expire(instance_dict(obj))
+            if state.first_token is not None:
+                state.forget_parents()
+
+
+cdef bint _waits(parent) except -1:
+    """Tell whether a noted parent has changes that wait for a flush."""
+    return parent is not None and parent is not False and bool(parent.modified)
 
 
 cdef _remember_known(dict known, dict_):

@@ -268,7 +268,7 @@ class InstanceState(ref[Any]):
     @property
     def parents(self) -> AnyValues:
         """By the ``id`` of what identifies a tracked relationship: the parent's state, ``False`` after removal."""
-        found = {} if self._first_token is None else {id(self._first_token): self._first_parent}
+        found = {} if self._first_parent is None else {id(self._first_token): self._first_parent}
         found.update(self.peek("parents") or ())
         return found
 
@@ -291,6 +291,21 @@ class InstanceState(ref[Any]):
             self._first_parent = parent
         else:
             self.extra("parents", dict)[id(token)] = parent
+
+    def forget_parents(self) -> None:
+        """Forget which parents were gained and lost: the rows say who belongs to whom."""
+        self._first_token = self._first_parent = None
+        if self.extras is not None:
+            self.extras.pop("parents", None)
+
+    def _forget_flushed_parents(self) -> None:
+        """Forget them but for those gained by changes that wait for a flush, which has to see that nothing is lost."""
+        if not _waits(self._first_parent):
+            self._first_parent = None
+        others = self.peek("parents")
+        if others:
+            for token in [token for token, parent in others.items() if not _waits(parent)]:
+                del others[token]
 
     @property
     def callables(self) -> Values:
@@ -452,13 +467,13 @@ class InstanceState(ref[Any]):
         self.expired = True
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
-        self._first_token = self._first_parent = None  # the rows say who belongs to whom
+        if self._first_token is not None:
+            self._forget_flushed_parents()
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
             extras.pop("empty", None)
             extras.pop("callables", None)
-            extras.pop("parents", None)
             if "last_known" in extras:
                 _remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
@@ -571,6 +586,13 @@ def expire_states(states: Iterable[InstanceState]) -> None:
         obj = state()
         if obj is not None:
             state.expire(obj.__dict__)
+            if state._first_token is not None:
+                state.forget_parents()
+
+
+def _waits(parent: Any) -> bool:
+    """Tell whether a noted parent has changes that wait for a flush."""
+    return parent is not None and parent is not False and bool(parent.modified)
 
 
 def _remember_known(known: Values, dict_: Values) -> None:

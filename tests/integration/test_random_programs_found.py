@@ -387,3 +387,26 @@ def test_the_rest_of_an_expired_object_loads_with_its_eager_relationships(
     assert not inspect(owner).expired
     assert owner.name == "ann"
     assert len(owner.__dict__["items"]) == 2
+
+
+@pytest.mark.parametrize("forget", ["expire", "refresh"])
+@pytest.mark.parametrize("orphans", [False, True])
+def test_an_object_that_came_to_a_parent_stays_there_when_it_expires(
+    session: Session, models: SimpleNamespace, forget: str, orphans: bool
+) -> None:
+    if orphans:
+        old, new = session.get(models.Owner, 1), session.get(models.Owner, 2)
+        places, moved = [old.items, new.items], [session.get(models.Item, 1), session.get(models.Item, 3)]
+    else:
+        old, new = session.get(models.Node, 1), session.get(models.Node, 2)
+        places, moved = [old.children, new.children], [session.get(models.Node, 3)]
+    with session.no_autoflush:
+        for obj, place in zip(moved, [places[1], places[0]] if orphans else [places[0]], strict=True):
+            place.append(obj)
+        for obj in moved:
+            getattr(session, forget)(obj)
+    session.commit()
+    if orphans:
+        assert [item.owner for item in moved] == [new, old]
+    else:
+        assert moved[0].parent is old

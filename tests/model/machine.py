@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy.orm
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import session
 
@@ -152,8 +152,9 @@ def rule_for(worlds: Worlds, name: str, by_name: dict[str, Any]) -> Any:
     parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
 
     def run(self: RuleBasedStateMachine, **arguments: Any) -> None:
-        worlds.step(name, tuple(arguments[parameter.name] for parameter in parameters))
+        if not worlds.over:
+            worlds.step(name, tuple(arguments[parameter.name] for parameter in parameters))
 
     run.__name__ = name
     drawn = {each.name: by_name[each.name] if each.name in by_name else BY_TYPE[each.annotation] for each in parameters}
-    return precondition(lambda self: not worlds.over)(rule(**drawn)(run))
+    return rule(**drawn)(run)

@@ -259,9 +259,20 @@ def merge(world: World, which: int, load: bool, hold: bool) -> Any:
 def expire(world: World, which: int, places: list[int]) -> Any:
     """Expire the object, or only the attributes at the places."""
     obj = world.pick(which)
+    stays(world, obj)
     names = every(world, type(obj).__name__)
     chosen = sorted({names[place % len(names)] for place in places})
     world.session.expire(obj, chosen or None)
+
+
+def stays(world: World, obj: Any) -> None:
+    """Leave alone what waits to come to another collection: when that expires it is chance in ``sqlalchemy.orm`` whether
+    it comes there, or is lost by the one that it leaves.
+    """
+    for each in world.session:
+        for name in world.schema.to_many.get(type(each).__name__, ()):
+            if obj in inspect(each).attrs[name].history.added:
+                raise NothingToDo
 
 
 @step
@@ -274,6 +285,7 @@ def refresh(world: World, which: int, places: list[int]) -> Any:
     obj = world.pick(which)
     if obj in world.session.deleted:
         raise NothingToDo
+    stays(world, obj)
     names = every(world, type(obj).__name__)
     chosen = sorted({names[place % len(names)] for place in places})
     world.session.refresh(obj, chosen or None)
