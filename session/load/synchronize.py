@@ -134,8 +134,10 @@ class Synchronizer:
             stale = [key for key in (*functions, *expiring) if key in obj.__dict__]
             if stale:
                 instance_state(obj).expire_attributes(obj.__dict__, stale)
-        for obj in self.matched:
-            state, dict_ = instance_state(obj), obj.__dict__
+        states = [instance_state(obj) for obj in self.matched]
+        self.session._register_altered(states, ())
+        for obj, state in zip(self.matched, states, strict=True):
+            dict_ = obj.__dict__
             evaluated = {}
             unknown = set()
             changed = state.committed or ()

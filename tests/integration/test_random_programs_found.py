@@ -410,3 +410,21 @@ def test_an_object_that_came_to_a_parent_stays_there_when_it_expires(
         assert [item.owner for item in moved] == [new, old]
     else:
         assert moved[0].parent is old
+
+
+@pytest.mark.parametrize("strategy", ["evaluate", "fetch"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_savepoint_that_is_rolled_back_takes_the_values_of_an_update_statement_with_it(
+    savepoint_engine: Engine, models: SimpleNamespace, strategy: str, depth: int
+) -> None:
+    with Session(savepoint_engine) as session:
+        tag, other = session.get(models.Tag, "a"), session.get(models.Tag, "b")
+        savepoints = [session.begin_nested() for _ in range(depth)]
+        statement = update(models.Tag).where(models.Tag.code == "a").values(name="z")
+        session.execute(statement, execution_options={"synchronize_session": strategy})
+        assert tag.name == "z"
+        for inner in savepoints[:0:-1]:
+            inner.commit()
+        savepoints[0].rollback()
+        assert tag.name == "red"
+        assert "name" in other.__dict__
