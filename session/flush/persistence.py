@@ -57,12 +57,14 @@ def _save_batch(uow: Any, base: Any, pending: list[Any], persistent: list[Any]) 
         if mapper.dispatch.before_insert:
             for state in members:
                 mapper.dispatch.before_insert(mapper, connection, state)
-        mapper.check_discriminators(members)
+        if mapper.polymorphic_prop_key is not None:
+            mapper.check_discriminators(members)
     for mapper, members in updates:
         if mapper.dispatch.before_update:
             for state in members:
                 mapper.dispatch.before_update(mapper, connection, state)
-        mapper.check_discriminators(members)
+        if mapper.polymorphic_prop_key is not None:
+            mapper.check_discriminators(members)
     if pending:
         switched = _row_switches(uow, base, inserts)
         if switched:

@@ -24,7 +24,7 @@ def wire_backref(attribute: Any, reverse_key: str, uselist: bool) -> None:
     """
     on_append, on_set, on_remove = followers.backref_followers(attribute.key, reverse_key, uselist)
     if uselist:
-        event.listen(attribute, "append", on_append, retval=True, raw=True, include_key=True)
+        event.listen(attribute, "append", on_append, own=True)
     else:
-        event.listen(attribute, "set", on_set, retval=True, raw=True, include_key=True)
-    event.listen(attribute, "remove", on_remove, retval=True, raw=True, include_key=True)
+        event.listen(attribute, "set", on_set, own=True)
+    event.listen(attribute, "remove", on_remove, own=True)

@@ -212,6 +212,7 @@ class AttributeEvents(event.Events[Any]):
         retval: bool = False,
         propagate: bool = False,
         include_key: bool = False,
+        own: bool = False,
         **kw: Any,
     ) -> None:
         target, fn = event_key.dispatch_target, event_key._listen_fn
@@ -219,7 +220,7 @@ class AttributeEvents(event.Events[Any]):
             target._request_active_history()
         identifier = event_key.identifier
         as_called = raw and (retval or identifier not in _WITH_VALUE) and identifier not in _KEYED
-        if not as_called:
+        if not (as_called or own):
             event_key = event_key.with_wrapper(_adapted_listener(fn, identifier, raw, retval, include_key))
         event_key.base_listen(propagate=propagate, **kw)
         target._note_listeners()

@@ -210,10 +210,10 @@ def track_cascades(attribute: Any, prop: Any) -> None:
     on_append, on_set, on_remove = followers.cascade_followers(
         key, bool(prop.uselist), prop.cascade.save_update, prop.cascade.delete_orphan, instance_state, part
     )
-    event.listen(attribute, "append", on_append, raw=True, retval=True, include_key=True)
-    event.listen(attribute, "append_wo_mutation", on_append, raw=True, retval=True, include_key=True)
-    event.listen(attribute, "remove", on_remove, raw=True, retval=True, include_key=True)
-    event.listen(attribute, "set", on_set, raw=True, retval=True)
+    event.listen(attribute, "append", on_append, own=True)
+    event.listen(attribute, "append_wo_mutation", on_append, own=True)
+    event.listen(attribute, "remove", on_remove, own=True)
+    event.listen(attribute, "set", on_set, own=True)
 
 
 def allow_one_parent(attribute: Any, prop: Any) -> None:
