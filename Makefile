@@ -5,6 +5,7 @@
 #   make model           20,000 random programs, compared with sqlalchemy.orm step by step (SESSION_MODEL_EXAMPLES=n: another number)
 #   make faults          each call of the driver fails in each way, in many scenarios: half an hour
 #   make leaks           100,000 cycles of each kind of life: nothing is left (SESSION_LEAK_CYCLES=n: another number)
+#   make memcheck        the compiled modules under valgrind (Debian: apt-get install valgrind)
 #   make bench [DB=URL]  the table of figures against the other contenders; DB=postgresql makes a server and drops it
 #   make bench-check     has a hot path become slower? Instructions against the baseline, ratios against their marks
 #   make bench-baseline  count again, write the baseline of this Python, show what changed
@@ -34,7 +35,7 @@ PYPY_HOME ?= $(HOME)/.cache/session-pypy
 COMPILED := SESSION_PURE_PYTHON=0
 PURE := SESSION_PURE_PYTHON=1
 
-.PHONY: help build demo test test-compiled test-pure watched model faults leaks bench bench-check bench-baseline scale figures plots lint pypy dist pure-wheel clean distclean
+.PHONY: help build demo test test-compiled test-pure watched model faults leaks memcheck bench bench-check bench-baseline scale figures plots lint pypy dist pure-wheel clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -85,6 +86,9 @@ faults: build
 
 leaks: build
 	$(COMPILED) SESSION_LEAK_CYCLES=$${SESSION_LEAK_CYCLES:-100000} $(PY) -m pytest tests/leaks -o faulthandler_timeout=0 $(ARGS)
+
+memcheck: build
+	$(COMPILED) $(PY) -m tests.reentry.memcheck
 
 bench: build
 	$(COMPILED) $(PY) -m perf.table $(if $(DB),--db "$(DB)") $(ARGS)

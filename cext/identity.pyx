@@ -137,13 +137,13 @@ cdef class IdentityMap:
         shelf = self.shelf_of(state)
         ident = state.ident
         before = shelf.get(ident)
+        shelf[ident] = state
         if before is state:
             before = None
         elif before is not None:
             before.shelf = None
             self._modified.pop(before, None)
             before._strong_obj = None
-        shelf[ident] = state
         state.shelf = shelf
         state.home = self
         self._note_modified(state)
@@ -167,10 +167,11 @@ cdef class IdentityMap:
         cdef PyObject *found
         if shelf is None or state.home is not self:
             return False
+        ident = state.ident
+        found = PyDict_GetItemWithError(shelf, ident)
+        if found == <PyObject*>state:  # filed until the key is out: its __hash__ and __eq__ may fail, or call back
+            shelf.pop(ident, None)
         state.shelf = None
-        found = PyDict_GetItemWithError(shelf, state.ident)
-        if found == <PyObject*>state:
-            del shelf[state.ident]
         if state in modified:
             del modified[state]
         return True
@@ -196,10 +197,10 @@ cdef class IdentityMap:
             if ident is None or state.identity_token is not None:
                 left.append(state)
             elif state.ident is None and not PyDict_Contains(shelf, ident):
+                PyDict_SetItem(shelf, ident, state)
                 state.ident = ident
                 state.home = self
                 state.shelf = shelf
-                PyDict_SetItem(shelf, ident, state)
             elif state.ident is not ident or state.shelf is None:
                 left.append(state)
         return left

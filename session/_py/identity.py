@@ -126,13 +126,13 @@ class IdentityMap:
         shelf = self.shelf_of(state)
         ident = state.ident
         before = shelf.get(ident)
+        shelf[ident] = state
         if before is state:
             before = None
         elif before is not None:
             before.shelf = None
             self._modified.pop(before, None)
             before._strong_obj = None
-        shelf[ident] = state
         state.shelf = shelf
         state.home = self
         self._note_modified(state)
@@ -151,9 +151,10 @@ class IdentityMap:
         shelf = state.shelf
         if shelf is None or state.home is not self:
             return False
+        ident = state.ident
+        if shelf.get(ident) is state:  # filed until the key is out: its __hash__ and __eq__ may fail, or call back
+            shelf.pop(ident, None)
         state.shelf = None
-        if shelf.get(state.ident) is state:
-            del shelf[state.ident]
         self._modified.pop(state, None)
         return True
 
@@ -183,10 +184,10 @@ class IdentityMap:
             if ident is None or state.identity_token is not None:
                 left.append(state)
             elif before is None and ident not in shelf:
+                shelf[ident] = state
                 state.ident = ident
                 state.home = self
                 state.shelf = shelf
-                shelf[ident] = state
             elif before is not ident or state.shelf is None:
                 left.append(state)
         return left
