@@ -179,7 +179,7 @@ class ArraySource:
         self._fields = tuple(fields)
         self._kinds = frozenset[type]().union(*[field.family.kinds for field in fields])
         self._dbapi = dbapi
-        arrays = [_array(field, column) for field, column in zip(fields, columns, strict=True)]
+        arrays = [_array(field, column_) for field, column_ in zip(fields, columns, strict=True)]
         names = [column(field.name, column_.type) for field, column_ in zip(fields, columns, strict=True)]
         unfolded = func.unnest(*arrays).table_valued(*names, with_ordinality="session_place")
         #: the rows; their columns are in the order that was asked for
