@@ -11,6 +11,7 @@ What the environment can say to a run:
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sqlite3
@@ -67,6 +68,15 @@ class Implementation:
         if find_spec(name) is None:
             (pytest.fail if REQUIRE_COMPILED else pytest.skip)(f"{name} is not built")
         return importlib.import_module(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def light_heap() -> None:
+    """What the tests before have left need not be looked at by each collection of those that come."""
+    freeze = getattr(gc, "freeze", None)
+    if freeze is not None:
+        gc.collect()
+        freeze()
 
 
 @pytest.fixture(params=["compiled", "pure"], scope="session")

@@ -8,9 +8,7 @@ A few programs, always the same; and as many others, drawn anew and made small b
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -20,13 +18,6 @@ from .machine import SCHOOL_WORLDS, SHOP_WORLDS, Worlds, fixed_program, programs
 
 EXAMPLES = int(os.environ.get("SESSION_MODEL_EXAMPLES") or 0)
 STEPS = int(os.environ.get("SESSION_MODEL_STEPS") or 25)
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """Let the collector look at everything again."""
-    yield
-    gc.unfreeze()
 
 
 each_schema = pytest.mark.parametrize(
