@@ -154,6 +154,7 @@ def serve(contender: Contender, library: str, jobs: Iterable[str]) -> None:
         for number in (small, large):
             _run_once(job, world, number, requests, f"{job.name}/{number}".encode())
 
+
 def _run_once(job: Job, world: World, number: int, requests: ctypes.CDLL | None = None, name: bytes = b"") -> None:
     world.clean()
     steps = job.steps(world, number)

@@ -178,5 +178,3 @@ def _nothing_for(mapper: Any, clause: Any) -> str:
 
 def _no_bind_key(key: Any) -> ArgumentError:
     return ArgumentError(f"Binds go by class, mapper or table; {key!r} is none of these")
-
-

@@ -77,9 +77,7 @@ class SessionEvents(event.Events[Any]):
         return target if isinstance(target, Session) else None
 
     @classmethod
-    def _listen(
-        cls, event_key: Any, *, raw: bool = False, restore_load_context: bool = False, **keywords: Any
-    ) -> None:
+    def _listen(cls, event_key: Any, *, raw: bool = False, restore_load_context: bool = False, **keywords: Any) -> None:
         if event_key.identifier in _ABOUT_OBJECTS and not raw:
             event_key = event_key.with_wrapper(_with_object(event_key._listen_fn))
         event_key.base_listen(**keywords)
@@ -202,9 +200,7 @@ class QueryEvents(event.Events[Any]):
         return target if isinstance(target, Query) else None
 
     @classmethod
-    def _listen(
-        cls, event_key: Any, retval: bool = False, bake_ok: bool = False, **keywords: Any
-    ) -> None:
+    def _listen(cls, event_key: Any, retval: bool = False, bake_ok: bool = False, **keywords: Any) -> None:
         if not retval:
             event_key = event_key.with_wrapper(_without_value(event_key._listen_fn))
         event_key.base_listen(**keywords)

@@ -39,6 +39,7 @@ __all__ = [
     "UnmappedInstanceError",
 ]
 
+
 class _CarriesData:
     """Keeps keyword arguments named in ``_data`` as attributes, also through a pickle."""
 

@@ -117,9 +117,7 @@ class scoped_session(Generic[_S]):
     def __init__(self, session_factory: Any, scopefunc: Callable[[], Any] | None = None) -> None:
         self.session_factory = session_factory
         self.registry = (
-            ThreadLocalRegistry(session_factory)
-            if scopefunc is None
-            else ScopedRegistry(session_factory, scopefunc)
+            ThreadLocalRegistry(session_factory) if scopefunc is None else ScopedRegistry(session_factory, scopefunc)
         )
 
     def __call__(self, **kw: Any) -> _S:
@@ -362,9 +360,7 @@ class scoped_session(Generic[_S]):
         """See ``Session.query``."""
         return self.registry().query(*entities, **kwargs)
 
-    def refresh(
-        self, instance: Any, attribute_names: Iterable[str] | None = None, with_for_update: Any = None
-    ) -> None:
+    def refresh(self, instance: Any, attribute_names: Iterable[str] | None = None, with_for_update: Any = None) -> None:
         """See ``Session.refresh``."""
         self.registry().refresh(instance, attribute_names, with_for_update)
 

@@ -44,8 +44,15 @@ class History(NamedTuple):
 
     def as_state(self) -> History:
         """The same triple with the states of the objects in place of the objects."""
-        return History(*([None if o is None else o.__dict__.get("_sa_instance_state", o)
-                          if hasattr(o, "__dict__") else o for o in part] for part in self))
+        return History(
+            *(
+                [
+                    None if o is None else o.__dict__.get("_sa_instance_state", o) if hasattr(o, "__dict__") else o
+                    for o in part
+                ]
+                for part in self
+            )
+        )
 
 
 HISTORY_BLANK = History((), (), ())

@@ -44,6 +44,7 @@ _S = TypeVar("_S", bound="Session")
 JoinTransactionMode = Literal["conditional_savepoint", "rollback_only", "control_fully", "create_savepoint"]
 JOIN_MODES = ("conditional_savepoint", "rollback_only", "control_fully", "create_savepoint")
 
+
 class _FlushScope:
     """A subtransaction for the length of a ``with`` block.
 

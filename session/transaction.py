@@ -178,9 +178,7 @@ class SessionTransaction(Guarded):
 
     # -- connections ---------------------------------------------------------------------------
 
-    def connection(
-        self, bindkey: Any = None, execution_options: Any = None, **bind_arguments: Any
-    ) -> Connection:
+    def connection(self, bindkey: Any = None, execution_options: Any = None, **bind_arguments: Any) -> Connection:
         """Give the connection of this transaction for a mapper, or for the Session's own bind.
 
         :param bindkey: a mapper or mapped class that decides on the bind.
@@ -555,5 +553,3 @@ def check_managed(session: Any) -> None:
     raise InvalidRequestError(
         f"The transaction of this 'with' block has ended already{because}; leave the block before more work is done"
     )
-
-

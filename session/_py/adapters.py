@@ -168,9 +168,7 @@ class CollectionAdapter:
             return list(value.keys())
         return None
 
-    def replace_from(
-        self, items: list[Any], old: CollectionAdapter, token: Any, keys: list[Any] | None
-    ) -> None:
+    def replace_from(self, items: list[Any], old: CollectionAdapter, token: Any, keys: list[Any] | None) -> None:
         """Fill this new collection in place of an old one: events for what came and what left."""
         before = {id(item): item for item in old}
         coming = {id(item) for item in items}
@@ -248,9 +246,7 @@ def collection_iterator(value: Any) -> Iterable[Any]:
 
 
 def _is_kind(value: Any, kind: Any) -> bool:
-    return getattr(type(value), "_session_kind", None) is kind or getattr(
-        type(value), "__emulates__", None
-    ) is kind
+    return getattr(type(value), "_session_kind", None) is kind or getattr(type(value), "__emulates__", None) is kind
 
 
 def warn_stale_collection(adapter: CollectionAdapter) -> None:

@@ -72,11 +72,7 @@ class AttributeEventToken:
         return self.impl.hasparent
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, AttributeEventToken)
-            and other.impl is self.impl
-            and other.op == self.op
-        )
+        return isinstance(other, AttributeEventToken) and other.impl is self.impl and other.op == self.op
 
     def __hash__(self) -> int:
         return hash((id(self.impl), self.op))
@@ -202,8 +198,7 @@ class AttributeImpl:
                     return dict_[key]
                 except KeyError:
                     raise KeyError(
-                        f"The loader of {self.class_.__name__}.{key} said that it had set the value, "
-                        "and did not."
+                        f"The loader of {self.class_.__name__}.{key} said that it had set the value, and did not."
                     ) from None
             if value is not ATTR_EMPTY:
                 return self.set_committed_value(state, dict_, value)
@@ -239,9 +234,7 @@ class AttributeImpl:
 
     initialize = empty_value
 
-    def get_committed_value(
-        self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF
-    ) -> Any:
+    def get_committed_value(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> Any:
         """Give the value as of the last flush or load."""
         committed = state.committed
         if committed is None or self.key not in committed:
@@ -258,26 +251,18 @@ class AttributeImpl:
     def is_equal(self, first: Any, second: Any) -> Any:
         return self.compare(first, second)
 
-    def get_history(
-        self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF
-    ) -> History:
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> History:
         raise NotImplementedError
 
-    def get_all_pending(
-        self, state: Any, dict_: dict[str, Any], passive: int = 0
-    ) -> list[tuple[Any, Any]]:
+    def get_all_pending(self, state: Any, dict_: dict[str, Any], passive: int = 0) -> list[tuple[Any, Any]]:
         """Give (state, object) of every object that is or was referred to since the last flush."""
         return []
 
-    def append(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def append(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         """Add an object to what the attribute refers to."""
         raise NotImplementedError
 
-    def pop(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def pop(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         """Take an object out of what the attribute refers to, if it is there."""
         raise NotImplementedError
 

@@ -127,9 +127,7 @@ class CollectionAttribute(AttributeImpl):
 
     # -- events ------------------------------------------------------------------------------
 
-    def fire_append_event(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, key: Any = None
-    ) -> Any:
+    def fire_append_event(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, key: Any = None) -> Any:
         if self.listened:
             token = self.append_token if initiator is None else initiator
             for fn in self.on_append.now():
@@ -148,16 +146,12 @@ class CollectionAttribute(AttributeImpl):
             value = fn(state, value, token, key=key)
         return value
 
-    def fire_pre_remove_event(
-        self, state: Any, dict_: dict[str, Any], initiator: Any, key: Any = None
-    ) -> None:
+    def fire_pre_remove_event(self, state: Any, dict_: dict[str, Any], initiator: Any, key: Any = None) -> None:
         """A removal begins whose value is not known yet: keep the old collection first."""
         if self.send_modified:
             state.modified_event(dict_, self.key, NO_VALUE, self.copy)
 
-    def fire_remove_event(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, key: Any = None
-    ) -> None:
+    def fire_remove_event(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, key: Any = None) -> None:
         if self.trackparent and value is not None:
             self.sethasparent(self.state_of(value), state, False)
         if self.listened:
@@ -172,9 +166,7 @@ class CollectionAttribute(AttributeImpl):
 
     # -- changes -----------------------------------------------------------------------------
 
-    def append(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def append(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         adapter = self.get_collection(state, dict_, None, passive)
         if adapter is PASSIVE_NO_RESULT or adapter is NO_VALUE:
             value = self.fire_append_event(state, dict_, value, initiator)
@@ -182,9 +174,7 @@ class CollectionAttribute(AttributeImpl):
         else:
             adapter.append_with_event(value, initiator)
 
-    def remove(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def remove(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         adapter = self.get_collection(state, dict_, None, passive)
         if adapter is PASSIVE_NO_RESULT or adapter is NO_VALUE:
             self.fire_remove_event(state, dict_, value, initiator)
@@ -192,9 +182,7 @@ class CollectionAttribute(AttributeImpl):
         else:
             adapter.remove_with_event(value, initiator)
 
-    def pop(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def pop(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         try:
             self.remove(state, dict_, value, initiator, passive)
         except (ValueError, KeyError, IndexError):
@@ -291,9 +279,7 @@ class CollectionAttribute(AttributeImpl):
 
     # -- history -----------------------------------------------------------------------------
 
-    def get_history(
-        self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF
-    ) -> History:
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> History:
         current = self.get(state, dict_, passive)
         if current is PASSIVE_NO_RESULT or current is NO_VALUE:
             if passive & INCLUDE_PENDING_MUTATIONS:
@@ -318,9 +304,7 @@ class CollectionAttribute(AttributeImpl):
             [item for item in original if id(item) not in after],
         )
 
-    def get_all_pending(
-        self, state: Any, dict_: dict[str, Any], passive: int = 0
-    ) -> list[tuple[Any, Any]]:
+    def get_all_pending(self, state: Any, dict_: dict[str, Any], passive: int = 0) -> list[tuple[Any, Any]]:
         key = self.key
         if key not in dict_:
             return []

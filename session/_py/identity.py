@@ -192,9 +192,7 @@ class IdentityMap:
                 left.append(state)
         return left
 
-    def discard_deleted(
-        self, states: Iterable[Any], marked: dict[Any, Any], deleted: dict[Any, Any] | None
-    ) -> None:
+    def discard_deleted(self, states: Iterable[Any], marked: dict[Any, Any], deleted: dict[Any, Any] | None) -> None:
         """Take states out whose rows were deleted.
 
         :param marked: what the Session has marked for deletion, by state; they leave it.
@@ -248,12 +246,7 @@ class IdentityMap:
 
     def all_states(self) -> list[Any]:
         """Give the states of all live objects."""
-        return [
-            state
-            for shelf in list(self.shelves.values())
-            for state in list(shelf.values())
-            if state() is not None
-        ]
+        return [state for shelf in list(self.shelves.values()) for state in list(shelf.values()) if state() is not None]
 
     def states_of(self, identity_class: type[Any]) -> list[Any]:
         """Give the states of all live objects of one class hierarchy."""

@@ -105,9 +105,7 @@ def outcome(statuses: Statuses) -> tuple[list[Any], list[Any]]:
     return saved, gone
 
 
-def concerned(
-    states: Iterable[Any], keys: Sequence[str], watched: frozenset[str]
-) -> tuple[list[list[Any]], list[Any]]:
+def concerned(states: Iterable[Any], keys: Sequence[str], watched: frozenset[str]) -> tuple[list[list[Any]], list[Any]]:
     """Find out which relationships saving the states concerns.
 
     :param states: states of one class.
@@ -290,9 +288,7 @@ class Steps:
             if before is not None:
                 self.edges.append((before, after))
 
-    def refer(
-        self, states: Iterable[Any], key: str, links: dict[Any, int], saves: dict[Any, int]
-    ) -> list[Any]:
+    def refer(self, states: Iterable[Any], key: str, links: dict[Any, int], saves: dict[Any, int]) -> list[Any]:
         """Let objects be saved after those that they refer to by an attribute set for the first time.
 
         For each state: save the object referred to, link, save the state.

@@ -161,9 +161,7 @@ class RowLoader:
         found: list[Any]
         if any(processors):
             pairs = list(zip(positions, processors, strict=False))
-            found = [
-                tuple([row[at] if process is None else process(row[at]) for at, process in pairs]) for row in rows
-            ]
+            found = [tuple([row[at] if process is None else process(row[at]) for at, process in pairs]) for row in rows]
         else:
             found = list(map(itemgetter(*positions), rows))
         if self.allow_partial:

@@ -69,14 +69,11 @@ class ObjectAttribute(AttributeImpl):
             if pop:
                 return
             raise ValueError(
-                f"Object {check_old!r} is not the value of {self.class_.__name__}.{self.key} "
-                f"on {state!r}."
+                f"Object {check_old!r} is not the value of {self.class_.__name__}.{self.key} on {state!r}."
             )
         dict_[self.key] = self.fire_replace_event(state, dict_, value, old, initiator)
 
-    def fire_replace_event(
-        self, state: Any, dict_: dict[str, Any], value: Any, previous: Any, initiator: Any
-    ) -> Any:
+    def fire_replace_event(self, state: Any, dict_: dict[str, Any], value: Any, previous: Any, initiator: Any) -> Any:
         if self.trackparent and previous is not value and is_object(previous):
             self.sethasparent(previous.__dict__[INSTANCE_STATE], state, False)
         if self.listened:
@@ -92,19 +89,13 @@ class ObjectAttribute(AttributeImpl):
     def state_of(self, value: Any) -> Any:
         return related_state(self, value)
 
-    def append(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def append(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         self.set(state, dict_, value, initiator, passive)
 
-    def remove(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def remove(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         self.set(state, dict_, None, initiator, passive, check_old=value)
 
-    def pop(
-        self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF
-    ) -> None:
+    def pop(self, state: Any, dict_: dict[str, Any], value: Any, initiator: Any, passive: int = PASSIVE_OFF) -> None:
         self.set(state, dict_, None, initiator, passive, check_old=value, pop=True)
 
     def delete(self, state: Any, dict_: dict[str, Any]) -> None:
@@ -121,13 +112,9 @@ class ObjectAttribute(AttributeImpl):
             state.modified_event(dict_, key, old)
         present = dict_.pop(key, NO_VALUE)
         if present is NO_VALUE and not is_object(old) and old is not PASSIVE_NO_RESULT:
-            raise AttributeError(
-                f"{self.class_.__name__}.{key} has no value on this object that could be deleted."
-            )
+            raise AttributeError(f"{self.class_.__name__}.{key} has no value on this object that could be deleted.")
 
-    def get_history(
-        self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF
-    ) -> History:
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> History:
         key = self.key
         committed = state.committed
         if key in dict_:
@@ -163,9 +150,7 @@ class ObjectAttribute(AttributeImpl):
         state.own_committed()[self.key] = value
         return value
 
-    def get_all_pending(
-        self, state: Any, dict_: dict[str, Any], passive: int = 0
-    ) -> list[tuple[Any, Any]]:
+    def get_all_pending(self, state: Any, dict_: dict[str, Any], passive: int = 0) -> list[tuple[Any, Any]]:
         key = self.key
         if key in dict_:
             current = dict_[key]

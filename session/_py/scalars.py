@@ -44,9 +44,7 @@ class ScalarAttribute(AttributeImpl):
                 state.mark_modified(key)
         dict_[key] = value
 
-    def fire_replace_event(
-        self, state: Any, dict_: dict[str, Any], value: Any, previous: Any, initiator: Any
-    ) -> Any:
+    def fire_replace_event(self, state: Any, dict_: dict[str, Any], value: Any, previous: Any, initiator: Any) -> Any:
         token = self.replace_token if initiator is None else initiator
         for fn in self.on_set.now():
             value = fn(state, value, previous, token)
@@ -65,13 +63,9 @@ class ScalarAttribute(AttributeImpl):
         present = dict_.pop(key, NO_VALUE)
         if present is NO_VALUE and old is NO_VALUE and not state.expired:
             if key not in (state.expired_keys or ()):
-                raise AttributeError(
-                    f"{self.class_.__name__}.{key} has no value on this object that could be deleted."
-                )
+                raise AttributeError(f"{self.class_.__name__}.{key} has no value on this object that could be deleted.")
 
-    def get_history(
-        self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF
-    ) -> History:
+    def get_history(self, state: Any, dict_: dict[str, Any], passive: int = PASSIVE_OFF) -> History:
         key = self.key
         committed = state.committed
         if key in dict_:

@@ -369,9 +369,7 @@ class InstanceState(ref[Any]):
 
     # -- changes -----------------------------------------------------------------------------
 
-    def modified_event(
-        self, dict_: Values, key: str, previous: Any, copier: Any = None
-    ) -> None:
+    def modified_event(self, dict_: Values, key: str, previous: Any, copier: Any = None) -> None:
         """Note that an attribute is about to change; its old value is kept, once.
 
         :param dict_: the object's ``__dict__``.
@@ -487,9 +485,7 @@ class InstanceState(ref[Any]):
         if manager.expire_listened:
             manager.dispatch.expire(self, None)
 
-    def expire_attributes(
-        self, dict_: Values, keys: Iterable[str], no_loader: bool = False
-    ) -> None:
+    def expire_attributes(self, dict_: Values, keys: Iterable[str], no_loader: bool = False) -> None:
         """Forget values and changes of some attributes.
 
         :param no_loader: leave attributes that have a loader of their own out of the next

@@ -178,9 +178,7 @@ class Driver:
 
     # -- reading -----------------------------------------------------------------------------
 
-    def rows(
-        self, plan: Plan, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
-    ) -> list[Any]:
+    def rows(self, plan: Plan, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None) -> list[Any]:
         """Run a plan and give all rows as the DBAPI gives them; apply ``plan.processors`` to them.
 
         ``plan.processors`` is there once this has returned for the first time.
@@ -233,9 +231,7 @@ class Driver:
             return (rows,)
         return self._from_batch(rows, size, cursor, sql, parameters)
 
-    def _from_batch(
-        self, rows: list[Any], size: int, cursor: Any, sql: str, parameters: Any
-    ) -> Iterator[list[Any]]:
+    def _from_batch(self, rows: list[Any], size: int, cursor: Any, sql: str, parameters: Any) -> Iterator[list[Any]]:
         """Yield a first full batch, and those that follow it."""
         try:
             while rows:
@@ -273,9 +269,7 @@ class Driver:
 
     # -- writing -----------------------------------------------------------------------------
 
-    def execute(
-        self, plan: Plan, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None
-    ) -> Outcome:
+    def execute(self, plan: Plan, given: Mapping[str, Any] = _NO_VALUES, extracted: Any = None) -> Outcome:
         """Run a plan once.
 
         :return: rows matched, last row id, and the first row that it returned, unprocessed.
@@ -336,16 +330,11 @@ class Driver:
         self.connection._safe_close_cursor(cursor)
         return rowcount  # type: ignore[no-any-return]
 
-    def execute_each(
-        self, plan: Plan, rows: Sequence[Sequence[Any]]
-    ) -> list[Outcome]:
+    def execute_each(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Outcome]:
         """Run a plan row by row, for what ``executemany`` would not tell of each."""
         if self.watched:
             names = [slot.name for slot in plan.slots]
-            return [
-                self._outcome_of(plan, self._through_core(plan, [dict(zip(names, row))]))
-                for row in rows
-            ]
+            return [self._outcome_of(plan, self._through_core(plan, [dict(zip(names, row))])) for row in rows]
         outcomes = []
         bound = self._made(plan, plan.bind_many, rows)
         cursor = self._cursor(plan.sql, bound)
@@ -493,7 +482,5 @@ class Driver:
             cache_hit=CacheStats.CACHE_HIT,
         )
         if listened:
-            connection.dispatch.after_execute(
-                connection, statement, multi, single, merged, result
-            )
+            connection.dispatch.after_execute(connection, statement, multi, single, merged, result)
         return result

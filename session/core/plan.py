@@ -77,9 +77,7 @@ class Plan:
         #: columns that nobody has named have defaults that Python makes for each execution
         self.python_defaults: bool = bool(compiled.insert_prefetch or compiled.update_prefetch)
         self.simple: bool = not (
-            compiled.post_compile_params
-            or compiled.literal_execute_params
-            or compiled._render_postcompile
+            compiled.post_compile_params or compiled.literal_execute_params or compiled._render_postcompile
         )
         order = compiled.positiontup if self.positional else list(compiled.binds)
         sources = _sources(compiled)
@@ -97,9 +95,7 @@ class Plan:
         )
         self.names: tuple[str, ...] = tuple(slot.key for slot in self.slots)
         escaped = compiled.escaped_bind_names or {}
-        self.text_names: tuple[str, ...] = tuple(
-            escaped.get(slot.name, slot.name) for slot in self.slots
-        )
+        self.text_names: tuple[str, ...] = tuple(escaped.get(slot.name, slot.name) for slot in self.slots)
 
     def __repr__(self) -> str:
         return f"<Plan {self.sql!r}>"
@@ -111,9 +107,7 @@ class Plan:
 
     # -- values in ---------------------------------------------------------------------------
 
-    def values(
-        self, given: Mapping[str, Any], extracted: Sequence[Any] | None = None
-    ) -> dict[str, Any]:
+    def values(self, given: Mapping[str, Any], extracted: Sequence[Any] | None = None) -> dict[str, Any]:
         """Collect the value of every parameter, by its name in the text; nothing is processed.
 
         :param given: values by key; they win over those in the statement.
@@ -162,13 +156,9 @@ class Plan:
             names = self.text_names
             return [dict(zip(names, row, strict=True)) for row in rows]
         if self.positional:
-            return [
-                tuple([v if p is None else p(v) for p, v in zip(processors, row, strict=True)]) for row in rows
-            ]
+            return [tuple([v if p is None else p(v) for p, v in zip(processors, row, strict=True)]) for row in rows]
         names = self.text_names
-        return [
-            {n: v if p is None else p(v) for n, p, v in zip(names, processors, row, strict=True)} for row in rows
-        ]
+        return [{n: v if p is None else p(v) for n, p, v in zip(names, processors, row, strict=True)} for row in rows]
 
     def expand(self, values: dict[str, Any]) -> tuple[str, Any]:
         """Give text and parameters of a plan whose text depends on its values (``IN``, ``LIMIT``)."""
@@ -177,10 +167,7 @@ class Plan:
         processors = dict(compiled._bind_processors)
         processors.update(expanded.processors)
         order = expanded.positiontup if self.positional else values
-        bound = {
-            name: processors[name](values[name]) if name in processors else values[name]
-            for name in order
-        }
+        bound = {name: processors[name](values[name]) if name in processors else values[name] for name in order}
         if self.positional:
             return expanded.statement, tuple([bound[name] for name in order])
         escaped = compiled.escaped_bind_names
@@ -195,9 +182,7 @@ class Plan:
         types = [entry[3] for entry in self.compiled._result_columns]
         codes = [column[1] for column in description or ()]
         dialect = self.dialect
-        found = [
-            type_._cached_result_processor(dialect, code) for type_, code in zip(types, codes, strict=False)
-        ]
+        found = [type_._cached_result_processor(dialect, code) for type_, code in zip(types, codes, strict=False)]
         if getattr(self.compiled, "_insertmanyvalues", None) is not None:
             # Core adds columns of its own to RETURNING, by which it sorts the rows
             found = found[: len(self.statement.exported_columns)]
@@ -223,11 +208,7 @@ def _sources(compiled: Any) -> dict[Any, int]:
     if match is None or compiled.cache_key is None:
         return {}
     clones, _ = match
-    return {
-        clone: position
-        for position, original in enumerate(compiled.cache_key[1])
-        for clone in clones[original]
-    }
+    return {clone: position for position, original in enumerate(compiled.cache_key[1]) for clone in clones[original]}
 
 
 def plan_for(

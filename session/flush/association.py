@@ -227,9 +227,7 @@ class ManyToMany(Dependency):
         self._array_statements[verb, names] = found
         return found
 
-    def _prepared(
-        self, verb: str, criteria: tuple[str, ...], names: tuple[str, ...], many: bool = False
-    ) -> Prepared:
+    def _prepared(self, verb: str, criteria: tuple[str, ...], names: tuple[str, ...], many: bool = False) -> Prepared:
         """Give the statement for one row, or with ``many`` the one that Core sends in batches."""
         key = (verb, names, many)
         found = self._statements.get(key)

@@ -21,9 +21,7 @@ NAMED = 10
 """So many objects are named in a message."""
 
 
-def check_row_count(
-    verb: str, table: Any, subjects: Sequence[Any], matched: int, lacking: Sequence[int] = ()
-) -> None:
+def check_row_count(verb: str, table: Any, subjects: Sequence[Any], matched: int, lacking: Sequence[int] = ()) -> None:
     """Refuse to go on when a statement has matched another number of rows than it was for.
 
     :param subjects: what it was for: a state for each row, or its values by column for a row of an association table.

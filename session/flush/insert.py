@@ -95,7 +95,6 @@ class InsertShape:
             found = self._statements[key] = Prepared(statement, self.names, self.names, many)
         return found
 
-
     def draws_keys(self) -> bool:
         """Tell whether the database draws the key from a sequence, in the order of the rows."""
         return any(column is self.table.autoincrement_column for column, _ in self.missing_keys)

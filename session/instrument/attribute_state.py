@@ -67,9 +67,7 @@ class AttributeStates(Mapping[str, AttributeState]):
         try:
             return self[key]
         except KeyError:
-            raise AttributeError(
-                f"{self._state.class_.__name__} has no mapped attribute {key!r}."
-            ) from None
+            raise AttributeError(f"{self._state.class_.__name__} has no mapped attribute {key!r}.") from None
 
     def __iter__(self) -> Iterator[Any]:
         return iter([AttributeState(self._state, key) for key in self._state.manager])

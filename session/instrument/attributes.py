@@ -362,4 +362,3 @@ def flag_modified(instance: Any, key: str) -> None:
 def flag_dirty(instance: Any) -> None:
     """Mark an object as modified without naming an attribute: flush events will see it."""
     instance_state(instance).mark_modified()
-

@@ -29,9 +29,7 @@ class InstrumentationEvents(event.Events[Any]):
         return _Target(target) if isinstance(target, type) else None
 
     @classmethod
-    def _listen(
-        cls, event_key: Any, propagate: bool = True, **keywords: Any
-    ) -> None:
+    def _listen(cls, event_key: Any, propagate: bool = True, **keywords: Any) -> None:
         fn = event_key._listen_fn
         target = event_key.dispatch_target
 

@@ -151,8 +151,7 @@ def prepare_instrumentation(wanted: Any, what: str = "a relationship") -> Callab
         return factory
     if not callable(factory):
         raise ArgumentError(
-            f"collection_class of {what} must be a class or a callable that gives an empty "
-            f"collection, not {wanted!r}."
+            f"collection_class of {what} must be a class or a callable that gives an empty collection, not {wanted!r}."
         )
     sample_type = type(factory())
     if sample_type in _INSTRUMENTED:
@@ -212,9 +211,7 @@ def _prepare(cls: type[Any], what: str) -> None:
     _prepared[cls] = None
 
 
-def _reporting(
-    fn: Callable[..., Any], before: tuple[str, int | str] | None, after: str | None
-) -> Callable[..., Any]:
+def _reporting(fn: Callable[..., Any], before: tuple[str, int | str] | None, after: str | None) -> Callable[..., Any]:
     """Wrap a method of a user's collection so that it reports what its marks say."""
 
     @wraps(fn)

@@ -181,9 +181,7 @@ def column_keyed_dict(mapping_spec: Any, *, ignore_unpopulated_attribute: bool =
     return _Factory(_ColumnKey(columns, len(columns) == 1), ignore_unpopulated_attribute)
 
 
-def keyfunc_mapping(
-    keyfunc: Callable[[Any], Any], *, ignore_unpopulated_attribute: bool = False
-) -> Any:
+def keyfunc_mapping(keyfunc: Callable[[Any], Any], *, ignore_unpopulated_attribute: bool = False) -> Any:
     """Collection class: a dictionary keyed by a function of the objects."""
     return _Factory(keyfunc, ignore_unpopulated_attribute)
 

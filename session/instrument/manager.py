@@ -57,9 +57,7 @@ class ClassManager(dict[str, Any]):
         self.collection_keys: tuple[str, ...] = ()
         self.info: dict[Any, Any] = {}
         self.bases: tuple[ClassManager, ...] = tuple(
-            manager
-            for base in class_.__bases__
-            if (manager := _nearest_manager(base)) is not None
+            manager for base in class_.__bases__ if (manager := _nearest_manager(base)) is not None
         )
         for base_manager in self.bases:
             self.update(base_manager)
@@ -128,9 +126,7 @@ class ClassManager(dict[str, Any]):
     def subclass_managers(self) -> list[ClassManager]:
         """Managers of the direct subclasses that are instrumented."""
         return [
-            manager
-            for cls in self.class_.__subclasses__()
-            if (manager := cls.__dict__.get(CLASS_MANAGER)) is not None
+            manager for cls in self.class_.__subclasses__() if (manager := cls.__dict__.get(CLASS_MANAGER)) is not None
         ]
 
     def get_impl(self, key: str) -> Any:

@@ -137,9 +137,7 @@ def register_impl(
         impl = impl_class(cls, key, manager, attribute.dispatch, **shared)
     elif kind == "collection":
         factory, duplicates = prepare_factory(cls, key, collection_class)
-        impl = collected.CollectionAttribute(
-            cls, key, manager, attribute.dispatch, factory, adapt_collection, **shared
-        )
+        impl = collected.CollectionAttribute(cls, key, manager, attribute.dispatch, factory, adapt_collection, **shared)
         impl.duplicates = duplicates
     elif kind == "object":
         impl = references.ObjectAttribute(

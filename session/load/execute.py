@@ -285,9 +285,7 @@ def _context(
     return LoadContext(session, **keywords)
 
 
-def _streamed(
-    plan: SelectPlan, statement: Any, context: Any, chunks: Any, size: int, forgets: bool
-) -> ChunkedResult:
+def _streamed(plan: SelectPlan, statement: Any, context: Any, chunks: Any, size: int, forgets: bool) -> ChunkedResult:
     """Give a result that loads its rows as they are fetched."""
     loaded = load_chunks(context, chunks, partial(plan.load, context), size)
     return ChunkedResult(plan.metadata_for(statement), loaded, plan.scalars, Source(chunks), size, forgets)

@@ -296,9 +296,7 @@ class Load(LoaderOption):
                 raise ArgumentError(
                     f"{option} cannot go below {self}: that leads to {label(self.end)}, not to {label(option.root)}"
                 )
-            made = made.also(
-                [setting._replace(path=(*self.path, *setting.path)) for setting in option.settings]
-            )
+            made = made.also([setting._replace(path=(*self.path, *setting.path)) for setting in option.settings])
         return made
 
     # -- relationships ----------------------------------------------------------------------

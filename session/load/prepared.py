@@ -151,9 +151,7 @@ class PreparedSelect:
         rows = read(connection, plan.plan, values, None, execution_options)
         if not rows:
             return []
-        run = LoadContext.start(
-            session, (), execution_options, self.statement, values, bind_arguments, identity_token
-        )
+        run = LoadContext.start(session, (), execution_options, self.statement, values, bind_arguments, identity_token)
         if lazy_loaded_from is not None:
             run.lazy_loaded_from = lazy_loaded_from
             run.autoflush = False

@@ -46,9 +46,7 @@ class JoinedStrategy:
                 # the statement is one of the loaders', without the joins of the statement that began it
                 compile_late(self.prop, part, "select")
         elif (
-            not available
-            or not can_join(build.builder)
-            or ends_here(build, self.prop, directive, statement_only=True)
+            not available or not can_join(build.builder) or ends_here(build, self.prop, directive, statement_only=True)
         ):
             compile_late(self.prop, part, "select")
         else:

@@ -261,8 +261,15 @@ class LazyLoader:
             criterion, values_ = identity_criterion(target, values)
             statement = select(target).where(*criterion).options(*options)
             objects = run_select(
-                session, statement, values_, target, RELATIONSHIP,
-                options=options, identity_token=state.identity_token, lazy_loaded_from=state, autoflush=False,
+                session,
+                statement,
+                values_,
+                target,
+                RELATIONSHIP,
+                options=options,
+                identity_token=state.identity_token,
+                lazy_loaded_from=state,
+                autoflush=False,
                 path=shown_path(state, prop),
                 execution_options=execution_options,
             )[0]

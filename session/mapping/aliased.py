@@ -373,9 +373,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
 
 def _alias_again(cls: type[Any], selectable: Any, name: str | None, adapt_on_names: bool, classes: Any) -> AliasedInsp:
     mappers = tuple(class_mapper(each, configure=False) for each in classes)
-    entity = AliasedClass(
-        cls, selectable, name=name, adapt_on_names=adapt_on_names, with_polymorphic_mappers=mappers
-    )
+    entity = AliasedClass(cls, selectable, name=name, adapt_on_names=adapt_on_names, with_polymorphic_mappers=mappers)
     insp = entity._aliased_insp
     insp._kept_entity = entity
     return insp

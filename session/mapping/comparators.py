@@ -347,5 +347,3 @@ def value_reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:
         return value
 
     return read
-
-

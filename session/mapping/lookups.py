@@ -377,9 +377,7 @@ class MapperLookups:
     @derived
     def acceptable_identities(self) -> frozenset[Any]:
         """The discriminator values that an object of this very class may have."""
-        return frozenset(
-            one.polymorphic_identity for one in self.self_and_descendants if one is self or one.single
-        )
+        return frozenset(one.polymorphic_identity for one in self.self_and_descendants if one is self or one.single)
 
     def check_discriminators(self, states: Iterable[Any]) -> None:
         """Warn of objects whose discriminator is that of another class; for the flush, before INSERT and UPDATE."""

@@ -129,4 +129,3 @@ class WriteOnlyStrategy:
     def impl_options(self) -> dict[str, Any]:
         """Give the implementation that the attribute is to have."""
         return {"impl_class": partial(WriteOnlyAttribute, collection_of=partial(WriteOnlyCollection, self.prop))}
-

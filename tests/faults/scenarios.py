@@ -152,7 +152,7 @@ def loads(session: Session, kept: list[Any]) -> None:
     kept[:] = [*people, *[address for person in people for address in person.addresses]]
     kept += [group for person in people for group in person.groups]
     session.scalars(select(Address).options(joinedload(Address.user))).all()
-    assert [name for name, in session.execute(select(User.name).where(User.name.in_(["ann", "ben"])))]
+    assert [name for (name,) in session.execute(select(User.name).where(User.name.in_(["ann", "ben"])))]
     for partition in session.scalars(select(Address).execution_options(yield_per=3)).partitions():
         kept += partition
     session.expire(people[0])

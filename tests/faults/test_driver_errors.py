@@ -79,7 +79,9 @@ def sample(count: int, most: int) -> list[int]:
         most //= 2  # the calls are the same ones
     if THOROUGH or count <= most:
         return list(range(1, count + 1))
-    return sorted({*(1 + number * count // most for number in range(most)), *range(count - max(most // 4, 3), count + 1)})
+    return sorted(
+        {*(1 + number * count // most for number in range(most)), *range(count - max(most // 4, 3), count + 1)}
+    )
 
 
 def run_all(bench: Bench, name: str, scenario: Any, most: int) -> None:

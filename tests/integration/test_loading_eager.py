@@ -82,9 +82,7 @@ def test_a_joined_collection_needs_unique(session: Session) -> None:
 
 
 def test_a_joined_collection_does_not_count_in_the_limit(session: Session) -> None:
-    users = session.scalars(
-        select(User).order_by(User.id).limit(2).options(joinedload(User.addresses))
-    ).unique().all()
+    users = session.scalars(select(User).order_by(User.id).limit(2).options(joinedload(User.addresses))).unique().all()
     assert sizes(users, "addresses") == [2, 1]
 
 
@@ -129,9 +127,7 @@ def test_self_reference_to_the_end(session: Session) -> None:
 
 
 def test_many_parents_go_in_batches(session: Session) -> None:
-    session.connection().execute(
-        User.__table__.insert(), [{"id": 1000 + n, "name": f"u{n}"} for n in range(1200)]
-    )
+    session.connection().execute(User.__table__.insert(), [{"id": 1000 + n, "name": f"u{n}"} for n in range(1200)])
     session.connection().execute(
         Address.__table__.insert(),
         [{"id": 5000 + n, "email": "x", "user_id": 1000 + n} for n in range(1200)],
@@ -208,9 +204,7 @@ def test_load_only_behind_a_relationship(session: Session) -> None:
     user = session.scalars(
         select(User).where(User.id == 1).options(selectinload(User.addresses).load_only(Address.email))
     ).one()
-    assert all(
-        "email" in address.__dict__ for address in user.addresses
-    )
+    assert all("email" in address.__dict__ for address in user.addresses)
 
 
 def test_defer_and_undefer(session: Session) -> None:

@@ -79,9 +79,7 @@ def test_composite_keys(session: Session) -> None:
 
 
 def test_an_outer_joined_entity_is_none_where_it_has_no_row(session: Session) -> None:
-    rows = session.execute(
-        select(User.id, Address).outerjoin(User.addresses).order_by(User.id, Address.id)
-    ).all()
+    rows = session.execute(select(User.id, Address).outerjoin(User.addresses).order_by(User.id, Address.id)).all()
     assert [(number, address and address.id) for number, address in rows] == [(1, 1), (1, 2), (2, 3), (3, None)]
 
 
@@ -187,9 +185,7 @@ def test_load_events_are_fired_once_per_new_object(session: Session) -> None:
 
 
 def test_bulk_loading_leaves_the_collector_as_it_was(session: Session) -> None:
-    session.execute(
-        text("INSERT INTO addresses (id, email) VALUES (:id, 'x')"), [{"id": 100 + n} for n in range(500)]
-    )
+    session.execute(text("INSERT INTO addresses (id, email) VALUES (:id, 'x')"), [{"id": 100 + n} for n in range(500)])
     addresses = session.scalars(select(Address)).all()
     assert len(addresses) == 504
     assert gc.isenabled()

@@ -116,9 +116,7 @@ def test_raise(session: Session) -> None:
 
 
 def test_raise_for_everything(session: Session) -> None:
-    user = session.scalars(
-        select(User).where(User.id == 1).options(selectinload(User.addresses), raiseload("*"))
-    ).one()
+    user = session.scalars(select(User).where(User.id == 1).options(selectinload(User.addresses), raiseload("*"))).one()
     assert len(user.addresses) == 2
     with pytest.raises(InvalidRequestError):
         user.tags  # noqa: B018

@@ -260,9 +260,7 @@ def family(engine: Engine) -> Any:
     Base.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(insert(Parent), [{"id": n, "name": f"p{n}"} for n in range(1, 6)])
-        connection.execute(
-            insert(Child), [{"id": n, "parent_id": n % 4 + 1, "rank": n % 3} for n in range(1, 13)]
-        )
+        connection.execute(insert(Child), [{"id": n, "parent_id": n % 4 + 1, "rank": n % 3} for n in range(1, 13)])
     with Session(engine) as session:
         yield session, Parent, Child
 
@@ -439,7 +437,12 @@ def test_conditions_of_the_statement_hold(session: Session, email: str) -> None:
         select(Address).options(peerload(Address.user), with_loader_criteria(User, User.id == 2))
     ).all()
     with counted(session) as statements:
-        assert {address.id: address.user and address.user.id for address in addresses} == {1: None, 2: None, 3: 2, 4: None}
+        assert {address.id: address.user and address.user.id for address in addresses} == {
+            1: None,
+            2: None,
+            3: 2,
+            4: None,
+        }
     assert len(statements) == 1
 
 

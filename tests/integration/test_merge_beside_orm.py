@@ -111,7 +111,9 @@ class Program:
 
     def child(self) -> Any:
         chance = self.chance
-        made = self.Child(id=chance.choice([None, 10, 11, 20, 50 + chance.randrange(40)]), name=chance.choice(["a", "c0"]))
+        made = self.Child(
+            id=chance.choice([None, 10, 11, 20, 50 + chance.randrange(40)]), name=chance.choice(["a", "c0"])
+        )
         if made.id is None:
             del made.id
         if chance.random() < 0.2:
@@ -137,8 +139,7 @@ class Program:
             state = inspect(obj)
             flags = [state.modified, state.pending, state.persistent, obj in session.dirty]
             changes = [
-                (key, [self.plain(part) for part in state.attrs[key].history])
-                for key in ATTRIBUTES[type(obj).__name__]
+                (key, [self.plain(part) for part in state.attrs[key].history]) for key in ATTRIBUTES[type(obj).__name__]
             ]
             rows.append([type(obj).__name__, repr(state.identity), flags, changes])
         return sorted(rows, key=repr)

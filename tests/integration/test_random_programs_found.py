@@ -214,9 +214,7 @@ def test_a_child_that_was_expunged_loses_the_foreign_key_with_its_parent(
     assert badge.item_id is None
 
 
-def test_a_child_that_was_expunged_follows_the_new_key_of_its_parent(
-    session: Session, models: SimpleNamespace
-) -> None:
+def test_a_child_that_was_expunged_follows_the_new_key_of_its_parent(session: Session, models: SimpleNamespace) -> None:
     left = session.get(models.Node, 2)
     (leaf,) = left.children
     session.expunge(leaf)
@@ -342,9 +340,7 @@ def test_an_evaluated_statement_leaves_the_changes_of_expired_objects_alone(
 
 
 @pytest.mark.parametrize("load", [package.selectinload, package.immediateload])
-def test_eager_loads_go_under_the_changes_that_are_queued(
-    session: Session, models: SimpleNamespace, load: Any
-) -> None:
+def test_eager_loads_go_under_the_changes_that_are_queued(session: Session, models: SimpleNamespace, load: Any) -> None:
     session.autoflush = False
     owner = session.get(models.Owner, 1)
     items = session.scalars(select(models.Item).order_by(models.Item.id)).all()

@@ -67,7 +67,9 @@ def test_a_given_statement_is_loaded_chunk_by_chunk(engine: Engine, given: Any) 
 
 def test_a_given_statement_in_chunks_takes_no_joined_collections(engine: Engine) -> None:
     with filled(engine) as session:
-        statement = select(User).from_statement(select(User).join(User.addresses)).options(contains_eager(User.addresses))
+        statement = (
+            select(User).from_statement(select(User).join(User.addresses)).options(contains_eager(User.addresses))
+        )
         with pytest.raises(InvalidRequestError, match="yield_per"):
             session.execute(statement, execution_options={"yield_per": 2})
         session.connection().execute(select(1))

@@ -34,9 +34,7 @@ def session(db):
 
 def life(obj):
     state = inspect(obj)
-    (found,) = [
-        name for name in ("transient", "pending", "persistent", "deleted", "detached") if getattr(state, name)
-    ]
+    (found,) = [name for name in ("transient", "pending", "persistent", "deleted", "detached") if getattr(state, name)]
     return found
 
 

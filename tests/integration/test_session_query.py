@@ -252,9 +252,7 @@ def test_text_has_labels(session):
 
 
 def test_subquery(session):
-    counts = (
-        session.query(Address.user_id, func.count(Address.id).label("number")).group_by(Address.user_id).subquery()
-    )
+    counts = session.query(Address.user_id, func.count(Address.id).label("number")).group_by(Address.user_id).subquery()
     query = session.query(User.name, counts.c.number).join(counts, User.id == counts.c.user_id).order_by(User.id)
     assert query.all() == [("ed", 2), ("jack", 1)]
 

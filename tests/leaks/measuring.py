@@ -64,7 +64,9 @@ def measure(
     more = {kind: count for kind, count in (types - types_before).items() if count > limit}
     counted = zip(things, references, references_before)
     held = {_name(thing): now - then for thing, now, then in counted if abs(now - then) > 3 * limit}
-    print(f"{work.__name__}: {cycles} cycles, {grown} bytes, {more or 'no'} more objects, {held or 'no'} more references")
+    print(
+        f"{work.__name__}: {cycles} cycles, {grown} bytes, {more or 'no'} more objects, {held or 'no'} more references"
+    )
     assert not more, (work.__name__, "more objects", more)
     assert not held, (work.__name__, "more references, or fewer", held)
     assert grown < slack + cycles * BYTES, (work.__name__, "bytes", grown)

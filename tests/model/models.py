@@ -23,7 +23,15 @@ COLUMNS = {
 TO_ONE = {"Item": ("owner", "badge"), "Badge": ("item",), "Node": ("parent",)}
 TO_MANY = {"Owner": ("items",), "Company": ("items",), "Item": ("tags",), "Tag": ("items",), "Node": ("children",)}
 #: The class that a relationship leads to.
-TARGET = {"badge": "Badge", "item": "Item", "owner": "Owner", "items": "Item", "tags": "Tag", "parent": "Node", "children": "Node"}
+TARGET = {
+    "badge": "Badge",
+    "item": "Item",
+    "owner": "Owner",
+    "items": "Item",
+    "tags": "Tag",
+    "parent": "Node",
+    "children": "Node",
+}
 
 #: What the tables hold when a program begins.
 ROWS: dict[str, list[tuple[Any, ...]]] = {
@@ -60,9 +68,7 @@ def make_models(orm: ModuleType) -> SimpleNamespace:
         name = Column(String)
         note = orm.deferred(Column(String))
         version = Column(Integer, nullable=False)
-        items = orm.relationship(
-            "Item", back_populates="owner", cascade="all, delete-orphan", order_by="Item.id"
-        )
+        items = orm.relationship("Item", back_populates="owner", cascade="all, delete-orphan", order_by="Item.id")
         __mapper_args__ = {"version_id_col": version, "polymorphic_on": kind, "polymorphic_identity": "owner"}
 
     class Company(Owner):
@@ -112,9 +118,7 @@ def make_models(orm: ModuleType) -> SimpleNamespace:
         parent = orm.relationship("Node", back_populates="children", remote_side=[id])
 
     orm.configure_mappers()
-    return SimpleNamespace(
-        Owner=Owner, Company=Company, Badge=Badge, Item=Item, Tag=Tag, Node=Node, metadata=metadata
-    )
+    return SimpleNamespace(Owner=Owner, Company=Company, Badge=Badge, Item=Item, Tag=Tag, Node=Node, metadata=metadata)
 
 
 SHOP = Schema(

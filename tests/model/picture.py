@@ -28,7 +28,9 @@ def picture(world: World) -> dict[str, Any]:
         "is_active": session.is_active,
         "database_in_transaction": world.raw.in_transaction,
         "savepoints": [savepoint.is_active for savepoint in world.savepoints],
-        "tables": {table.name: sorted(map(repr, world.raw.look(f"SELECT * FROM {table.name}"))) for table in world.tables},
+        "tables": {
+            table.name: sorted(map(repr, world.raw.look(f"SELECT * FROM {table.name}"))) for table in world.tables
+        },
     }
 
 
@@ -45,7 +47,9 @@ def object_picture(world: World, obj: Any) -> tuple[str, dict[str, Any]]:
         "is_modified": None,
         "expired": sorted(expired_columns(state, obj)),
         "unloaded": sorted(state.unloaded),
-        "values": {name: world.plain(value) for name, value in sorted(obj.__dict__.items()) if name != "_sa_instance_state"},
+        "values": {
+            name: world.plain(value) for name, value in sorted(obj.__dict__.items()) if name != "_sa_instance_state"
+        },
         "history": {},
     }
     if not any(replaced_unread(state, name) for name in state.committed_state):

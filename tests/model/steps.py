@@ -96,7 +96,9 @@ def make_transient(world: World, which: int) -> Any:
 @step
 def make_transient_to_detached(world: World, which: int) -> Any:
     obj = world.pick(which)
-    if not set(world.schema.keys[type(obj).__name__]) <= set(obj.__dict__):  # sqlalchemy.orm makes a key without a value
+    if not set(world.schema.keys[type(obj).__name__]) <= set(
+        obj.__dict__
+    ):  # sqlalchemy.orm makes a key without a value
         raise NothingToDo
     return world.orm.make_transient_to_detached(obj)
 

@@ -106,9 +106,7 @@ class World:
         self.orm = orm
         self.schema = schema
         self.models = schema.make(orm)
-        self.engine: Engine = create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"factory": _Connection}
-        )
+        self.engine: Engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"factory": _Connection})
         self.models.metadata.create_all(self.engine)
         self.raw: _Connection = self.engine.raw_connection().driver_connection  # type: ignore[assignment]
         self.tables = list(self.models.metadata.sorted_tables)

@@ -267,9 +267,7 @@ class World:
             impl = self.references.ObjectAttribute(cls, key, manager, dispatch, **options)
         else:
             factory, duplicates = prepare_factory(cls, key, options.pop("collection_class", list))
-            impl = self.collected.CollectionAttribute(
-                cls, key, manager, dispatch, factory, adapt_collection, **options
-            )
+            impl = self.collected.CollectionAttribute(cls, key, manager, dispatch, factory, adapt_collection, **options)
             impl.duplicates = duplicates
         descriptor.impl = impl
         manager[key] = descriptor

@@ -41,7 +41,9 @@ def test_statuses(world: World) -> None:
 
 
 def test_sorting_by_class_and_status(world: World, parent_class: Any, child_class: Any) -> None:
-    objects = [world.make(cls) for cls in (parent_class, parent_class, child_class, child_class, child_class, parent_class)]
+    objects = [
+        world.make(cls) for cls in (parent_class, parent_class, child_class, child_class, child_class, parent_class)
+    ]
     a, b, c, d, e, f = states = [state_of(obj) for obj in objects]
     statuses = dict(zip(states, (0, 1, 2, 3, 0, 1), strict=True))
     parent, child = a.manager, c.manager
@@ -137,7 +139,9 @@ def test_new_children_get_the_key(world: World, parent_class: Any, child_class: 
 
 
 @pytest.mark.parametrize("value", [NO_VALUE, None])
-def test_children_of_a_parent_whose_key_is_not_there(world: World, parent_class: Any, child_class: Any, value: Any) -> None:
+def test_children_of_a_parent_whose_key_is_not_there(
+    world: World, parent_class: Any, child_class: Any, value: Any
+) -> None:
     parent, child = world.make(parent_class), world.make(child_class)
     if value is NO_VALUE:
         parent.__dict__["id"] = NO_VALUE
@@ -161,7 +165,10 @@ def test_new_objects_get_the_key_of_what_they_refer_to(world: World, parent_clas
     special = world.make(subclass, id=9)
     children = [world.make(child_class) for _ in range(9)]
     statuses = {state_of(parent): 0 for parent in (saved, keyless, special)}
-    states = [refer(child, parent) for child, parent in zip(children, (saved, filed, stranger, keyless, special, None), strict=False)]
+    states = [
+        refer(child, parent)
+        for child, parent in zip(children, (saved, filed, stranger, keyless, special, None), strict=False)
+    ]
     states.append(refer(children[6], saved, before=filed))
     world.file(children[7], 70)
     states.append(refer(children[7], saved))

@@ -97,10 +97,10 @@ ALL = {**COLUMNS, "other": "object", "parts": "collection"}
 
 
 def merger_of(world: World, kinds: dict[str, str] = ALL, load: bool = True, **options: Any) -> Merger:
-    of = {kind: [key for key, its in kinds.items() if its == kind] for kind in ("column", "loud", "object", "collection")}
-    cls = world.map(
-        columns=of["column"] + of["loud"], references=of["object"], collections=of["collection"], **options
-    )
+    of = {
+        kind: [key for key, its in kinds.items() if its == kind] for kind in ("column", "loud", "object", "collection")
+    }
+    cls = world.map(columns=of["column"] + of["loud"], references=of["object"], collections=of["collection"], **options)
     dispatch = world.manager(cls).dispatch
     dispatch._sa_event_merge_wo_load = dispatch.expire
     dispatch.load.append(lambda state, context: world.note("load", state, context))

@@ -74,7 +74,9 @@ def adapted(world: World, kind: type[Any], refuses: str | None = None, plain: bo
 
 def test_both_wrap_the_same_methods(worlds: tuple[World, World]) -> None:
     compiled, pure = (world.mutators.WRAPPERS for world in worlds)
-    assert {kind: list(names) for kind, names in compiled.items()} == {kind: list(names) for kind, names in pure.items()}
+    assert {kind: list(names) for kind, names in compiled.items()} == {
+        kind: list(names) for kind, names in pure.items()
+    }
 
 
 def test_an_adapter_ties_a_collection_to_its_owner(world: World) -> None:
@@ -129,9 +131,7 @@ def test_wrong_values_are_refused(world: World, kind: type[Any]) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("kind", [list, set, dict])
-def test_random_programs_report_the_same_in_both(
-    worlds: tuple[World, World], kind: type[Any], seed: int
-) -> None:
+def test_random_programs_report_the_same_in_both(worlds: tuple[World, World], kind: type[Any], seed: int) -> None:
     for number, (compiled, pure) in enumerate(zip(*(program(world, kind, seed) for world in worlds), strict=True)):
         assert compiled == pure, number
 

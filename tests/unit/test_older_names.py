@@ -130,7 +130,17 @@ def test_has_identity(engine):
 
 
 def test_modules_are_there_as_attributes():
-    for name in ("attributes", "base", "collections", "events", "exc", "instrumentation", "interfaces", "loading", "util"):
+    for name in (
+        "attributes",
+        "base",
+        "collections",
+        "events",
+        "exc",
+        "instrumentation",
+        "interfaces",
+        "loading",
+        "util",
+    ):
         assert getattr(session, name).__name__ == f"session.{name}"
 
 
@@ -150,7 +160,9 @@ def test_a_listener_is_told_that_there_is_no_key(raw):
         parts: Mapped[set[Part]] = session.relationship()
 
     keys: list[Any] = []
-    event.listen(Whole.parts, "append", lambda target, value, initiator, key: keys.append(key), raw=raw, include_key=True)
+    event.listen(
+        Whole.parts, "append", lambda target, value, initiator, key: keys.append(key), raw=raw, include_key=True
+    )
     whole = Whole(parts={Part()})
     whole.parts.add(Part())
     assert keys == [NO_KEY, NO_KEY]

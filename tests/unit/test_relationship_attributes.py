@@ -49,9 +49,7 @@ class User(Base):
         back_populates="user", cascade="all, delete-orphan", order_by="Address.id"
     )
     tags: Mapped[set[Tag]] = relationship(secondary=liked, back_populates="users")
-    notes: WriteOnlyMapped[Note] = relationship(
-        cascade="all, delete-orphan", passive_deletes=True, order_by="Note.id"
-    )
+    notes: WriteOnlyMapped[Note] = relationship(cascade="all, delete-orphan", passive_deletes=True, order_by="Note.id")
     visits: DynamicMapped[Visit] = relationship(order_by="Visit.id", cascade="all")
 
 
@@ -176,7 +174,7 @@ def test_contains_finds_parents_of_a_member(session):
 
 def test_any_and_has_are_exists(session):
     assert where(User, User.addresses.any(Address.email == "a")) == (
-        "EXISTS (SELECT 1 FROM address WHERE \"user\".id = address.user_id AND address.email = :email_1)"
+        'EXISTS (SELECT 1 FROM address WHERE "user".id = address.user_id AND address.email = :email_1)'
     )
     assert ids(session, select(User).where(User.addresses.any(email="b"))) == [1]
     assert ids(session, select(User).where(~User.addresses.any())) == [2]
@@ -243,7 +241,7 @@ def test_attributes_of_an_alias():
     assert inspect(other).name == "other"
     assert other.addresses.property is User.addresses.property
     assert sql(select(other.id).where(other.addresses)) == (
-        "SELECT other.id FROM \"user\" AS other, address WHERE other.id = address.user_id"
+        'SELECT other.id FROM "user" AS other, address WHERE other.id = address.user_id'
     )
     with pytest.raises(AttributeError):
         other.nothing  # noqa: B018

@@ -94,9 +94,7 @@ def test_backref_over_a_secondary_table_exchanges_the_joins():
 
 def test_backref_of_a_graph_binds_the_other_end():
     base = declarative_base()
-    edge = Table(
-        "edge", base.metadata, Column("tail", ForeignKey("node.id")), Column("head", ForeignKey("node.id"))
-    )
+    edge = Table("edge", base.metadata, Column("tail", ForeignKey("node.id")), Column("head", ForeignKey("node.id")))
 
     class Node(base):
         __tablename__ = "node"
@@ -315,9 +313,7 @@ def test_relationship_to_an_alias_of_a_class():
 )
 def test_contradictions_are_refused_when_mappers_are_configured(error, text, a, b, keys):
     with pytest.raises(error, match=text):
-        classes(
-            {name: make() for name, make in a.items()}, {name: make() for name, make in b.items()}, keys
-        )
+        classes({name: make() for name, make in a.items()}, {name: make() for name, make in b.items()}, keys)
 
 
 def test_both_directions_the_same_is_refused():

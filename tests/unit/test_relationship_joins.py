@@ -150,17 +150,13 @@ def test_foreign_keys_choose_between_two_paths():
 
 
 def test_condition_on_columns_without_constraint_takes_foreign_keys_argument():
-    found = condition(
-        island, child, primaryjoin=island.c.code == child.c.code, foreign_keys=[child.c.code]
-    )
+    found = condition(island, child, primaryjoin=island.c.code == child.c.code, foreign_keys=[child.c.code])
     assert found.direction is ONETOMANY
     assert found.synchronize_pairs == [(island.c.code, child.c.code)]
 
 
 def test_further_criteria_are_no_pairs():
-    found = condition(
-        parent, child, primaryjoin=and_(parent.c.id == child.c.parent_id, child.c.code == "x")
-    )
+    found = condition(parent, child, primaryjoin=and_(parent.c.id == child.c.parent_id, child.c.code == "x"))
     assert found.local_remote_pairs == [(parent.c.id, child.c.parent_id)]
 
 
@@ -243,9 +239,7 @@ def test_lazy_clause_binds_the_known_side():
 
 def test_lazy_clause_over_a_secondary_table():
     found = condition(parent, tag, secondary=parent_tag)
-    assert str(lazy_clause(found).criterion) == (
-        ":param_1 = parent_tag.parent_id AND tag.id = parent_tag.tag_id"
-    )
+    assert str(lazy_clause(found).criterion) == (":param_1 = parent_tag.parent_id AND tag.id = parent_tag.tag_id")
     back = lazy_clause(found, reverse=True)
     assert str(back.criterion) == "parent.id = parent_tag.parent_id AND :param_1 = parent_tag.tag_id"
     assert [column for _, column in back.params] == [tag.c.id]
@@ -255,9 +249,7 @@ def test_lazy_clause_with_null_values():
     found = condition(employee, employee, remote_side=[employee.c.emp_id, employee.c.company_id])
     clause = lazy_clause(found)
     key = next(key for key, column in clause.params if column is employee.c.boss_id)
-    assert str(clause.with_nulls([key])) == (
-        "employee.company_id = :param_1 AND employee.emp_id IS NULL"
-    )
+    assert str(clause.with_nulls([key])) == ("employee.company_id = :param_1 AND employee.emp_id IS NULL")
 
 
 def test_marks_leave_the_tables_alone():

@@ -31,7 +31,14 @@ def write(path: Path) -> None:
     lazy = session.scalars(select(Parcel).options(lazyload(Parcel.person)).order_by(Parcel.id)).all()
     transient = Person(name="transient", letters=[Parcel(text="its own")])
     alike = [Person(name="one"), Person(name="two")]
-    kinds = {"alike": alike, "people": people, "lazy": lazy, "transient": transient, "state": inspect(people[0]), "class": Person}
+    kinds = {
+        "alike": alike,
+        "people": people,
+        "lazy": lazy,
+        "transient": transient,
+        "state": inspect(people[0]),
+        "class": Person,
+    }
     path.write_bytes(
         pickle.dumps([pickle.dumps(kinds, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)])
     )
