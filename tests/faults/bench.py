@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, exc, inspect, select, text
+from sqlalchemy import bindparam, event, exc, inspect, select, text
 
 from session import Session
 from tests.conftest import Database
@@ -49,17 +51,20 @@ class Bench:
         if database.name == "postgresql":
             event.listen(self.plain, "connect", _do_not_wait)
         Base.metadata.create_all(self.plain)
-        self.engine = self.new_engine()
+        self.engine: Any = None
+        self.new_engine()
 
-    def new_engine(self) -> Engine:
-        """Make the engine anew: nothing is compiled for it."""
+    def new_engine(self) -> None:
+        """Make the engine anew, and let go of the last one: nothing is compiled for it."""
+        if self.engine is not None:
+            self.engine.dispose()
+            self.database._engines.remove(self.engine)
         engine = faulty_engine(self.database.url, self.faults, self.connect_args)
         if self.watched:
             event.listen(engine, "before_cursor_execute", lambda *_: None)
         engine.connect().close()
         self.database._engines.append(engine)
         self.engine = engine
-        return engine
 
     def reset(self) -> None:
         self.engine.dispose()
@@ -255,11 +260,27 @@ def _row_of(connection: Any, obj: Any) -> dict[str, Any] | None:
         identity = [obj.__dict__.get(key) for key in mapper.pk_keys]
     if None in identity:
         return None
-    table = mapper.local_table
-    found = connection.execute(select(table).filter_by(**dict(zip(mapper.pk_keys, identity)))).one_or_none()
+    found = connection.execute(_row_by_key(mapper), dict(zip(mapper.pk_keys, identity))).one_or_none()
     return None if found is None else dict(found._mapping)
+
+
+@cache
+def _row_by_key(mapper: Any) -> Any:
+    table = mapper.local_table
+    return select(table).where(*[table.c[key] == bindparam(key) for key in mapper.pk_keys])
 
 
 def may_be_swallowed(call: Call) -> bool:
     """Tell whether Core itself says nothing when this call fails: when it closes or resets what is done with."""
     return call.kind in _MAY_BE_SWALLOWED
+
+
+@contextmanager
+def little_to_collect() -> Iterator[None]:
+    """Have the garbage collector look only at what is made from here on: some faults need a collection each."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()  # what the bench has made dies with it

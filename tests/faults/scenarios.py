@@ -32,39 +32,59 @@ def scenario(fast: int, into: dict[str, Scenario] = SCENARIOS) -> Callable[[Scen
 
 def populate(connection: Connection) -> None:
     """Empty the tables and fill them with what all scenarios start from."""
-    for table in reversed(Base.metadata.sorted_tables):
-        connection.execute(delete(table))
+    for statement in _EMPTYING:
+        connection.execute(statement)
     names = ["ann", "ben", "cat", "dan"]
-    for name in names:
-        user_id = connection.execute(insert(User.__table__).values(name=name, age=30)).inserted_primary_key[0]
-        emails = [{"email": f"{name}{number}@x", "user_id": user_id} for number in (1, 2)]
-        connection.execute(insert(Address.__table__), emails)
-        group_id = connection.execute(insert(Group.__table__).values(name=f"group of {name}")).inserted_primary_key[0]
-        connection.execute(insert(user_groups).values(user_id=user_id, group_id=group_id))
-    parent = connection.execute(insert(Node.__table__).values(name="root")).inserted_primary_key[0]
-    for name in ("left", "right"):
-        connection.execute(insert(Node.__table__).values(name=name, parent_id=parent))
-    connection.execute(insert(Place.__table__).values(country="no", number=1, name="Oslo"))
-    connection.execute(insert(Document.__table__).values(body="draft", version=1))
+    connection.execute(_INSERTS["user"], [{"name": name, "age": 30} for name in names])
+    connection.execute(_INSERTS["group"], [{"name": f"group of {name}"} for name in names])
+    users = {name: key for key, name in connection.execute(_KEYS["user"])}
+    groups = {name: key for key, name in connection.execute(_KEYS["group"])}
+    emails = [{"email": f"{name}{number}@x", "user_id": users[name]} for name in names for number in (1, 2)]
+    connection.execute(_INSERTS["address"], emails)
+    members = [{"user_id": users[name], "group_id": groups[f"group of {name}"]} for name in names]
+    connection.execute(_INSERTS["member"], members)
+    parent = connection.execute(_INSERTS["node"], {"name": "root"}).inserted_primary_key[0]
+    connection.execute(_INSERTS["node"], [{"name": name, "parent_id": parent} for name in ("left", "right")])
+    connection.execute(_INSERTS["place"], {"country": "no", "number": 1, "name": "Oslo"})
+    connection.execute(_INSERTS["document"], {"body": "draft", "version": 1})
+
+
+_TABLES = {
+    "user": User.__table__,
+    "group": Group.__table__,
+    "address": Address.__table__,
+    "member": user_groups,
+    "node": Node.__table__,
+    "place": Place.__table__,
+    "document": Document.__table__,
+}
+# Made once: these run more often than all others.
+_EMPTYING = [delete(table) for table in reversed(Base.metadata.sorted_tables)]
+_INSERTS = {name: insert(table) for name, table in _TABLES.items()}
+_KEYS = {name: select(_TABLES[name].c.id, _TABLES[name].c.name) for name in ("user", "group")}
+
+
+def _all_without_keys() -> dict[str, Any]:
+    users, addresses, groups, nodes = (_TABLES[name] for name in ("user", "address", "group", "node"))
+    parents = nodes.alias()
+    return {
+        "user": select(users.c.name, users.c.age),
+        "address": select(addresses.c.email, users.c.name).outerjoin_from(addresses, users),
+        "group": select(groups.c.name),
+        "member": select(users.c.name, groups.c.name).select_from(user_groups.join(users).join(groups)),
+        "node": select(nodes.c.name, parents.c.name).outerjoin_from(nodes, parents, nodes.c.parent_id == parents.c.id),
+        "place": select(_TABLES["place"]),
+        "document": select(_TABLES["document"].c.body, _TABLES["document"].c.version),
+    }
+
+
+_CONTENTS = _all_without_keys()
 
 
 def contents(connection: Connection) -> list[tuple[Any, ...]]:
     """Give all that is in the database, without the keys that it made itself."""
-    users, addresses, groups, nodes = (cls.__table__ for cls in (User, Address, Group, Node))
-    parents = nodes.alias()
     found: list[tuple[Any, ...]] = []
-    for name, statement in (
-        ("user", select(users.c.name, users.c.age)),
-        ("address", select(addresses.c.email, users.c.name).outerjoin_from(addresses, users)),
-        ("group", select(groups.c.name)),
-        ("member", select(users.c.name, groups.c.name).select_from(user_groups.join(users).join(groups))),
-        (
-            "node",
-            select(nodes.c.name, parents.c.name).outerjoin_from(nodes, parents, nodes.c.parent_id == parents.c.id),
-        ),
-        ("place", select(Place.__table__)),
-        ("document", select(Document.__table__.c.body, Document.__table__.c.version)),
-    ):
+    for name, statement in _CONTENTS.items():
         found.extend((name, *row) for row in connection.execute(statement))
     return sorted(found, key=repr)
 

@@ -16,7 +16,7 @@ from sqlalchemy import exc, inspect
 from session import implementation
 from tests.conftest import WATCHED
 
-from .bench import THOROUGH, Bench, Trial, may_be_swallowed
+from .bench import THOROUGH, Bench, Trial, little_to_collect, may_be_swallowed
 from .faulty import FAST_WAY, Call, Fault
 from .scenarios import FAST_STATEMENTS, SCENARIOS, TWO_PHASE
 
@@ -91,17 +91,18 @@ def run_all(bench: Bench, name: str, scenario: Any, most: int) -> None:
     """
     bench.untouched(scenario)
     before, after, calls = bench.untouched(scenario)
-    for turn, at in enumerate(sample(len(calls), most), sum(map(ord, name))):
-        for kind, late, cold in faults_for(turn):
-            if cold:
-                bench.new_engine()
-            try:
-                hit = run_one(bench, scenario, before, after, at, kind, late)
-            except BaseException as error:
-                how = f"{kind}{', late' if late else ''}{', cold' if cold else ''}"
-                where = f"{name}, call {at} of {len(calls)}, {bench.faults.hit}"
-                raise AssertionError(f"{how}: {where}") from error
-            assert hit is not None
+    with little_to_collect():
+        for turn, at in enumerate(sample(len(calls), most), sum(map(ord, name))):
+            for kind, late, cold in faults_for(turn):
+                if cold:
+                    bench.new_engine()
+                try:
+                    hit = run_one(bench, scenario, before, after, at, kind, late)
+                except BaseException as error:
+                    how = f"{kind}{', late' if late else ''}{', cold' if cold else ''}"
+                    where = f"{name}, call {at} of {len(calls)}, {bench.faults.hit}"
+                    raise AssertionError(f"{how}: {where}") from error
+                assert hit is not None
     assert run_one(bench, scenario, before, after, len(calls) + 1, "plain", late=False) is None
 
 

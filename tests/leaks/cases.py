@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ForeignKey, delete, event, exc, func, insert, inspect, select, text, update
+from sqlalchemy import ForeignKey, create_engine, delete, event, exc, func, insert, inspect, select, text, update
+from sqlalchemy.pool import StaticPool
 
 from session import (
     DeclarativeBase,
@@ -36,14 +38,16 @@ from .measuring import measure
 from .world import Badge, Circle, Fragile, Letter, Parcel, Person, Refused, lasting, new_engine, populate
 
 Work = Callable[[], Iterable[Any] | None]
-CASES: dict[str, tuple[Work, int]] = {}
+CASES: dict[str, tuple[Work, int, int]] = {}
 ENGINE = new_engine()
 populate(ENGINE)
 
 
-def case(cycles: int) -> Callable[[Work], Work]:
+def case(cycles: int, lives: int = 1) -> Callable[[Work], Work]:
+    """Enter some work, with how often it is done and how many lives of the same kind are in it."""
+
     def enter(work: Work) -> Work:
-        CASES[work.__name__] = work, cycles
+        CASES[work.__name__] = work, cycles, lives
         return work
 
     return enter
@@ -265,7 +269,7 @@ def fail_by_version(session: Session) -> Any:
     return person
 
 
-@case(100)
+@case(100, lives=6)
 def failing_flush() -> Iterable[Any]:
     left: list[Any] = []
     for wrong in (
@@ -293,7 +297,7 @@ def failing_user_code() -> Iterable[Any]:
     return [person]
 
 
-@case(60)
+@case(60, lives=15)
 def failing_listeners() -> Iterable[Any]:
     def refuse(*_: Any) -> None:
         raise Refused
@@ -330,7 +334,7 @@ def failing_listeners() -> Iterable[Any]:
     return left
 
 
-@case(100)
+@case(100, lives=10)
 def failing_reads() -> Iterable[Any]:
     with ENGINE.begin() as connection:
         connection.exec_driver_sql("UPDATE person SET picky = 'not read' WHERE id = 3")
@@ -358,7 +362,7 @@ def failing_reads() -> Iterable[Any]:
 # -- what lives longer ---------------------------------------------------------------------------------------------
 
 
-@case(20)
+@case(20, lives=4)
 def on_threads() -> Iterable[Any]:
     made: list[Any] = []
 
@@ -384,24 +388,38 @@ def on_threads() -> Iterable[Any]:
 ENGINES = [new_engine() for _ in range(4)]
 
 
+with ENGINE.connect() as _first:
+    ORIGINAL: Any = sqlite3.connect(":memory:")
+    _first.connection.driver_connection.backup(ORIGINAL)  # type: ignore[union-attr]
+
+
+ENGINES_MADE = itertools.count()
+USES: tuple[Callable[[Session, Any], Any], ...] = (  # one of them with each engine
+    lambda session, person: (person.note, person.staff, person.boss),
+    lambda session, person: session.scalars(select(Person).options(selectinload(Person.letters))).all(),
+    lambda session, person: session.refresh(person) or session.get(Person, 2),
+    lambda session, person: session.bulk_insert_mappings(Circle, [{"name": "m"}]),
+    lambda session, person: session.execute(update(Circle), [{"id": 1, "name": "x"}]),
+    lambda session, person: session.merge(Person(id=1, name="y")),
+    lambda session, person: session.add(Person(name="new", letters=[Letter(), Parcel()], circles={Circle()})),
+    lambda session, person: session.delete(person.letters[0]),
+)
+
+
 @case(60)
 def engines() -> Iterable[Any]:
     """What is kept for a dialect is limited, and goes with the next ones."""
-    engine = new_engine()
-    populate(engine)
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    ORIGINAL.backup(engine.raw_connection().driver_connection)
     with Session(engine) as session:
-        person = session.scalars(select(Person).options(selectinload(Person.letters))).first()
-        person.note, person.staff, person.boss  # noqa: B018
-        session.refresh(person)
-        session.bulk_insert_mappings(Circle, [{"name": "m"}])
-        session.execute(update(Circle), [{"id": 1, "name": "x"}])
-        session.merge(Person(id=1, name="y"))
+        person = session.scalars(select(Person).order_by(Person.id)).first()
+        USES[next(ENGINES_MADE) % len(USES)](session, person)
         session.commit()
     engine.dispose()
     return [person, session, engine]
 
 
-@case(30)
+@case(30, lives=2)
 def classes() -> Iterable[Any]:
     """Classes that were mapped, used and disposed of are gone with their tables."""
 
@@ -421,7 +439,7 @@ def classes() -> Iterable[Any]:
         parent = relationship("Parent", back_populates="children")
 
     event.listen(Parent, "load", lambda *_: None, propagate=True)
-    engine = new_engine()
+    engine = create_engine("sqlite://", poolclass=StaticPool)
     Root.metadata.create_all(engine)
     with Session(engine) as session:
         session.add(Parent(name="x", children=[Child()]))
@@ -451,18 +469,20 @@ FORGETFUL = new_engine()
 populate(FORGETFUL)
 
 
-WITH_CACHES = ("engines", "classes", "statements")
-"""Here caches of Core come and go, and with them memory, and references to ``None`` and the like."""
+WITH_CACHES = {"engines": 300, "classes": 40, "statements": 200}
+"""Here caches of Core and of plans come and go, and with them memory, and references to ``None`` and the like: after so
+many cycles they are full.
+"""
 
 
 def main(names: Iterable[str]) -> None:
     print(implementation())
     for name in names:
-        work, cycles = CASES[name]
+        work, cycles, lives = CASES[name]
         if name in WITH_CACHES:
-            measure(work, cycles, warm_up=200 if name == "statements" else 40, slack=400_000)
+            measure(work, cycles, warm_up=WITH_CACHES[name], slack=400_000, lives=lives)
         else:
-            measure(work, cycles, [None, True, False, (), "", *lasting()])
+            measure(work, cycles, [None, True, False, (), "", *lasting()], lives=lives)
     print("clean")
 
 

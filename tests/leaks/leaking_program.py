@@ -30,6 +30,10 @@ def memory() -> None:
     BUFFER.extend(b"x" * 4000)
 
 
+def blocks() -> None:
+    KEPT.extend(bytes([65 + n, n]) for n in range(10))
+
+
 def one_object() -> Iterable[Any]:
     person = Person()
     KEPT[:] = [person]
@@ -40,6 +44,7 @@ WAYS: dict[str, tuple[Callable[[], Any], str]] = {
     "objects": (objects, "more objects"),
     "references": (references, "more references"),
     "memory": (memory, "bytes"),
+    "blocks": (blocks, "blocks"),
     "one object": (one_object, "still alive"),
 }
 
