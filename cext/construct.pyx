@@ -12,8 +12,9 @@ from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next, PyDict_SetItem
 from cpython.object cimport PyObject, PyTypeObject, ternaryfunc
 
 from session._cy.descriptors cimport AttributeDescriptor
+from session._cy.histories cimport FreshHistory
 from session._cy.scalars cimport ScalarAttribute
-from session._cy.state cimport FreshHistory, InstanceState, instance_dict
+from session._cy.state cimport InstanceState, instance_dict
 
 from session.constants import CLASS_MANAGER as _CLASS_MANAGER
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE

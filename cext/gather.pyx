@@ -44,7 +44,6 @@ __all__ = [
     "assign_columns",
     "assign_one",
     "copy_values",
-    "expire_keys",
     "gather_identities",
     "gather_inserts",
     "gather_updates",
@@ -352,19 +351,6 @@ def copy_values(states: Iterable[Any], pairs: Sequence[tuple[str, str]]) -> None
         for source, target in pairs:
             if source in dict_:
                 dict_[target] = dict_[source]
-
-
-def expire_keys(states: Iterable[Any], keys: frozenset[str]) -> None:
-    """Have the given column attributes loaded when they are read next."""
-    cdef InstanceState state
-    for state in states:
-        dict_ = instance_dict(live_object(state))
-        for key in keys:
-            dict_.pop(key, None)
-            if state.committed is not None and key in state.committed:
-                del state.own_committed()[key]
-        before = state.expired_keys
-        state.expired_keys = keys if before is None else before.union(keys)
 
 
 def state_of(obj: Any) -> Any:

@@ -8,16 +8,14 @@ names, and runs over whole chunks of rows:
 * :meth:`RowLoader.load_plain` for column attributes only: per row, one look-up in the identity map;
 * :meth:`RowLoader.load_general` for everything else: eager loading, refreshing, events, options.
 
-Eagerly joined relationships are loaded from the same rows by a nested loader; a *pairing* then puts
-the list of children beside the list of parents.  Next on the way: ``load/context.py``.
+Eagerly joined relationships are loaded from the same rows by a nested loader; a *pairing* (``_py/pairings.py``) then
+puts the list of children beside the list of parents.  Next on the way: ``load/context.py``.
 """
 
 import gc
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
-
-from sqlalchemy.util import warn
 
 from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.list cimport PyList_Append
@@ -44,7 +42,15 @@ cdef extern from *:
 cdef str INSTANCE_STATE = _INSTANCE_STATE
 cdef tuple NO_ARGUMENTS = ()
 
-__all__ = ["CollectionPairing", "PolymorphicLoader", "RowLoader", "ScalarPairing", "carry_options", "check_version", "fill_missing", "forget_changes", "keep_first", "set_collection"]
+__all__ = [
+    "PolymorphicLoader",
+    "RowLoader",
+    "carry_options",
+    "check_version",
+    "fill_missing",
+    "forget_changes",
+    "keep_first",
+]
 
 BULK = 200
 """From this many rows on, the collector rests while objects are made."""
@@ -340,8 +346,7 @@ cdef class RowLoader:
             state.commit(dict_, only)
         if self.late_keys:
             late = [key for key in self.late_keys if key not in dict_]
-            before = state.expired_keys
-            state.expired_keys = frozenset(late) if before is None else before.union(late)
+            state.merge_expired(late)
         if self.callables:
             self.add_callables(state, dict_)
 
@@ -425,110 +430,6 @@ class PolymorphicLoader:
             return self.base
         found: RowLoader = self.explain(value, ident)
         return found
-
-
-class _Pairing:
-    """A relationship that is loaded from the same rows as its parent.
-
-    :param key: the relationship's name.
-    :param loader: the loader of the related objects in those rows.
-    """
-
-    __slots__ = ("key", "loader", "needs_unique")
-    unique = False
-
-    def __init__(self, key: str, loader: Any) -> None:
-        self.key = key
-        self.loader = loader
-        self.needs_unique = self.unique
-
-    def bind(self, processors: Sequence[Processor | None]) -> None:
-        """Take the result processors of the compiled statement."""
-        self.loader.bind(processors)
-        self.needs_unique = self.unique or self.loader.needs_unique
-
-
-class ScalarPairing(_Pairing):
-    """Puts one related object beside each parent."""
-
-    __slots__ = ()
-
-    def pair(self, context: Any, parents: Sequence[Any], rows: Rows) -> None:
-        """Set the attribute of each parent that has no value for it yet."""
-        key = self.key
-        children = self.loader.load(context, rows)
-        seen = context.gathered(self)
-        for parent, child in zip(parents, children, strict=False):
-            if parent is None:
-                continue
-            dict_ = instance_dict(parent)
-            number = id(parent)
-            if number in seen:
-                if seen[number] and dict_.get(key) is not child and child is not None:
-                    seen[number] = None
-                    warn(
-                        f"{type(parent).__name__}.{key} holds one object (uselist=False), but its eager load returned "
-                        "several rows; the first was kept. Make the relationship a collection, or its join unique."
-                    )
-                continue
-            if key in dict_ or changed(dict_, key):
-                seen[number] = None
-                continue
-            seen[number] = parent
-            dict_[key] = child
-            state = dict_[INSTANCE_STATE]
-            if state.expired_keys is not None:
-                state.unexpire((key,))
-            context.keep(parent)
-
-
-class CollectionPairing(_Pairing):
-    """Puts the list of related objects, without repetition, beside each parent."""
-
-    __slots__ = ()
-    unique = True
-
-    def pair(self, context: Any, parents: Sequence[Any], rows: Rows) -> None:
-        """Gather the children of each parent whose collection is not loaded yet, and set the collections."""
-        key = self.key
-        children = self.loader.load(context, rows)
-        seen = context.gathered(self)
-        fresh: list[Any] = []
-        previous: Any = None
-        items: dict[int, Any] | None = None
-        for parent, child in zip(parents, children, strict=False):
-            if parent is not previous:
-                previous = parent
-                if parent is None:
-                    items = None
-                    continue
-                number = id(parent)
-                if number in seen:
-                    items = seen[number]
-                else:
-                    dict_ = instance_dict(parent)
-                    items = None if key in dict_ or changed(dict_, key) else {}
-                    seen[number] = items
-                    context.keep(parent)
-                    if items is not None:
-                        fresh.append((parent, items))
-            if items is not None and child is not None:
-                items[id(child)] = child
-        for parent, found in fresh:
-            set_collection(parent, key, list(found.values()))
-
-
-def changed(dict_: dict[str, Any], key: str) -> bool:
-    """Tell whether a missing attribute is missing because of a change that was not flushed yet."""
-    committed = dict_[INSTANCE_STATE].committed
-    return committed is not None and key in committed
-
-
-def set_collection(parent: Any, key: str, items: list[Any]) -> None:
-    """Make a list of objects the loaded value of a collection attribute."""
-    dict_ = instance_dict(parent)
-    state = dict_[INSTANCE_STATE]
-    state.manager[key].impl.set_committed_value(state, dict_, items)
 
 
 def fill_missing(

@@ -2,6 +2,8 @@
 
 from cpython.object cimport PyObject
 
+from session._cy.histories cimport FreshHistory
+
 cdef extern from "Python.h":
     ctypedef struct PyWeakReference:
         PyObject *wr_object
@@ -29,19 +31,6 @@ cdef extern from *:
     }
     """
     object session_referent(object reference)
-
-
-cdef class FreshHistory:
-    cdef dict committed
-    cdef dict then
-    cdef FreshHistory first
-    cdef int known
-    cdef object next_key
-    cdef object next_impl
-    cdef FreshHistory next
-    cdef unsigned int next_version
-
-    cdef FreshHistory after(self, key)
 
 
 cdef class InstanceState(ReferenceType):
@@ -76,6 +65,7 @@ cdef class InstanceState(ReferenceType):
     cpdef commit(self, dict_, keys)
     cpdef commit_all(self, dict_)
     cpdef expire(self, dict_)
+    cpdef merge_expired(self, keys)
     cpdef unexpire(self, keys)
     cdef _leave_modified(self)
 

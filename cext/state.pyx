@@ -10,30 +10,24 @@ from cpython.dict cimport PyDict_Contains, PyDict_DelItem, PyDict_GetItemWithErr
 from cpython.object cimport Py_EQ, Py_NE, PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from session._cy.histories cimport FreshHistory, kept_copy, remember_known
+
 from session.constants import (
     ATTR_WAS_SET as _ATTR_WAS_SET,
     CALLABLES_OK,
-    INSTANCE_STATE,
     NO_VALUE as _NO_VALUE,
     PASSIVE_NO_RESULT as _PASSIVE_NO_RESULT,
     SQL_OK,
 )
 from session.exc import ObjectDereferencedError
 
-__all__ = [
-    "InstanceState",
-    "commit_all_states",
-    "expire_states",
-    "forget",
-    "merge_expired",
-]
+__all__ = ["InstanceState"]
 
 cdef object ATTR_WAS_SET = _ATTR_WAS_SET
 cdef object NO_VALUE = _NO_VALUE
 cdef object PASSIVE_NO_RESULT = _PASSIVE_NO_RESULT
 cdef long MAY_SQL = SQL_OK
 cdef long MAY_CALL = CALLABLES_OK
-cdef str STATE_KEY = INSTANCE_STATE
 
 
 def _collected(InstanceState state not None):
@@ -48,43 +42,6 @@ def _collected(InstanceState state not None):
 
 
 cdef object collected_callback = _collected
-
-
-cdef int MOST_FRESH = 100
-"""A class that sets its attributes in more different orders than this has dictionaries of their own for the rest."""
-
-
-cdef class FreshHistory:
-    """What history has of attributes that were set and had no value before.
-
-    It is the same for all objects of a class that set the same attributes in the same order, so these share it: its
-    dictionary is never changed.  Where another such attribute is set, the object goes on to the history :meth:`after`.
-    A constructor notes the step it took last (``next_...``), and for which version of the class.
-    """
-
-    def __cinit__(self):
-        self.committed = None
-        self.then = {}
-        self.first = self
-        self.known = 0
-        self.next_version = 0
-
-    cdef FreshHistory after(self, key):
-        """Give the history with one more attribute, or ``None`` if there are too many already."""
-        cdef PyObject *found = PyDict_GetItemWithError(self.then, key)
-        cdef FreshHistory after
-        if found is not NULL:
-            return <FreshHistory>found
-        first = self.first
-        if first.known >= MOST_FRESH:
-            return None
-        first.known += 1
-        after = FreshHistory()
-        after.committed = {} if self.committed is None else self.committed.copy()
-        after.committed[key] = NO_VALUE
-        after.first = first
-        self.then[key] = after
-        return after
 
 
 cdef class InstanceState(ReferenceType):
@@ -386,10 +343,7 @@ cdef class InstanceState(ReferenceType):
         cdef dict committed = self.committed
         if committed is None or not PyDict_Contains(committed, key):
             if copier is not None:
-                if previous is NO_VALUE and key in dict_:
-                    previous = dict_[key]
-                if previous is not None and previous is not NO_VALUE:
-                    previous = copier(previous)
+                previous = kept_copy(dict_, key, previous, copier)
             self.keep_old(key, previous)
         if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
@@ -468,6 +422,11 @@ cdef class InstanceState(ReferenceType):
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
 
+    cpdef merge_expired(self, keys):
+        """Add keys to those that the next read loads, without touching their values."""
+        before = self.expired_keys
+        self.expired_keys = frozenset(keys) if before is None else before.union(keys)
+
     cpdef unexpire(self, keys):
         """Take keys out of the expired ones: they have their values."""
         expired = self.expired_keys
@@ -491,7 +450,7 @@ cdef class InstanceState(ReferenceType):
             extras.pop("empty", None)
             extras.pop("callables", None)
             if "last_known" in extras:
-                _remember_known(extras["last_known"], dict_)
+                remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
         for key in manager.collection_keys:
             if key in dict_:
@@ -519,7 +478,7 @@ cdef class InstanceState(ReferenceType):
         keys = list(keys)
         known = self.peek("last_known")
         if known:
-            _remember_known(known, dict_)
+            remember_known(known, dict_)
         queued = self.peek("pending")
         callables = self.peek("callables")
         empty = self.peek("empty")
@@ -545,8 +504,7 @@ cdef class InstanceState(ReferenceType):
             if empty:
                 empty.pop(key, None)
         if row_keys:
-            before = self.expired_keys
-            self.expired_keys = frozenset(row_keys) if before is None else before.union(row_keys)
+            self.merge_expired(row_keys)
         if manager.expire_listened:
             manager.dispatch.expire(self, keys)
 
@@ -590,46 +548,6 @@ def _is_own_column(impl):
     return impl.loader is not None and not impl.uses_objects and not impl.collection
 
 
-# -- loops -----------------------------------------------------------------------------------
-
-
-def commit_all_states(states):
-    """Run ``InstanceState.commit_all`` on many states."""
-    cdef InstanceState state
-    for state in states:
-        obj = live_object(state)
-        state.commit_all({} if obj is None else instance_dict(obj))
-
-
-def expire_states(states):
-    """Run ``InstanceState.expire`` on many states."""
-    cdef InstanceState state
-    for state in states:
-        obj = live_object(state)
-        if obj is not None:
-            state.expire(instance_dict(obj))
-            if state.first_token is not None:
-                state.forget_parents()
-
-
 cdef bint _waits(parent) except -1:
     """Tell whether a noted parent has changes that wait for a flush."""
     return parent is not None and parent is not False and bool(parent.modified)
-
-
-cdef _remember_known(dict known, dict_):
-    """Note the present values of attributes whose last value is wanted after they expire."""
-    for key in known:
-        if key in dict_:
-            known[key] = dict_[key]
-
-
-def merge_expired(InstanceState state, keys):
-    """Add keys to those that the next read loads, without touching their values."""
-    before = state.expired_keys
-    state.expired_keys = frozenset(keys) if before is None else before.union(keys)
-
-
-def forget(obj):
-    """Take the state out of an object's dictionary."""
-    obj.__dict__.pop(STATE_KEY, None)

@@ -32,7 +32,9 @@ from typing import TYPE_CHECKING, Literal
 #: Each is ``cext/<name>.pyx`` and ``session/_py/<name>.py``; a test holds the three alike.
 HOT_MODULES = (
     "topological",
+    "histories",
     "state",
+    "state_loops",
     "identity",
     "listening",
     "attributes",
@@ -45,6 +47,7 @@ HOT_MODULES = (
     "followers",
     "construct",
     "loading",
+    "pairings",
     "gather",
     "linking",
     "comparisons",
@@ -122,17 +125,20 @@ if TYPE_CHECKING:
     from session._py import descriptors as descriptors
     from session._py import followers as followers
     from session._py import gather as gather
+    from session._py import histories as histories
     from session._py import identity as identity
     from session._py import linking as linking
     from session._py import listening as listening
     from session._py import loading as loading
     from session._py import merging as merging
     from session._py import mutators as mutators
+    from session._py import pairings as pairings
     from session._py import references as references
     from session._py import runs as runs
     from session._py import scalars as scalars
     from session._py import shapes as shapes
     from session._py import state as state
+    from session._py import state_loops as state_loops
     from session._py import topological as topological
 else:
     globals().update(_modules)

@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
-from session._accel import cascading
-from session._accel import state as state_loops
+from session._accel import cascading, state_loops
 from session.instrument.base import instance_state, state_label
 from session.load.refresh import refresh_state
 from session.snapshot import filed

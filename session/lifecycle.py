@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
-from session._accel import cascading
-from session._accel import state as state_loops
+from session._accel import cascading, state_loops
 from session.exc import FlushError
 from session.instrument.base import instance_state, state_label
 from session.snapshot import filed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from session._accel import state as state_loops
+from session._accel import state_loops
 
 __all__ = ["Snapshot", "filed"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, PendingRollbackError, ResourceClosedError, SAWarning
 
-from session._accel import state as state_loops
+from session._accel import state_loops
 from session.exc import FlushError
 from session.snapshot import Snapshot, filed
 from session.state_changes import ANY_STATE, SAME_STATE, Guarded, moves

@@ -33,7 +33,6 @@ __all__ = [
     "assign_columns",
     "assign_one",
     "copy_values",
-    "expire_keys",
     "gather_identities",
     "gather_inserts",
     "gather_updates",
@@ -280,19 +279,6 @@ def copy_values(states: Iterable[Any], pairs: Sequence[tuple[str, str]]) -> None
         for source, target in pairs:
             if source in dict_:
                 dict_[target] = dict_[source]
-
-
-def expire_keys(states: Iterable[Any], keys: frozenset[str]) -> None:
-    """Have the given column attributes loaded when they are read next."""
-    for state in states:
-        dict_ = state().__dict__
-        committed = state.committed
-        for key in keys:
-            dict_.pop(key, None)
-            if committed is not None:
-                committed.pop(key, None)
-        before = state.expired_keys
-        state.expired_keys = keys if before is None else before.union(keys)
 
 
 def state_of(obj: Any) -> Any:

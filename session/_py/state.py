@@ -16,23 +16,16 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 from weakref import ref
 
+from session._py.histories import kept_copy, remember_known
 from session.constants import (
     ATTR_WAS_SET,
     CALLABLES_OK,
-    INSTANCE_STATE,
-    NO_VALUE,
     PASSIVE_NO_RESULT,
     SQL_OK,
 )
 from session.exc import ObjectDereferencedError
 
-__all__ = [
-    "InstanceState",
-    "commit_all_states",
-    "expire_states",
-    "forget",
-    "merge_expired",
-]
+__all__ = ["InstanceState"]
 
 # The class below has a property called "dict", so its annotations go by these names.
 Values: TypeAlias = dict[str, Any]
@@ -382,10 +375,7 @@ class InstanceState(ref[Any]):
             committed = self.committed = {}
         if key not in committed:
             if copier is not None:
-                if previous is NO_VALUE and key in dict_:
-                    previous = dict_[key]
-                if previous is not None and previous is not NO_VALUE:
-                    previous = copier(previous)
+                previous = kept_copy(dict_, key, previous, copier)
             committed[key] = previous
         if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
@@ -450,6 +440,11 @@ class InstanceState(ref[Any]):
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
 
+    def merge_expired(self, keys: Iterable[str]) -> None:
+        """Add keys to those that the next read loads, without touching their values."""
+        before = self.expired_keys
+        self.expired_keys = frozenset(keys) if before is None else before.union(keys)
+
     def unexpire(self, keys: Iterable[str]) -> None:
         """Take keys out of the expired ones: they have their values."""
         expired = self.expired_keys
@@ -473,7 +468,7 @@ class InstanceState(ref[Any]):
             extras.pop("empty", None)
             extras.pop("callables", None)
             if "last_known" in extras:
-                _remember_known(extras["last_known"], dict_)
+                remember_known(extras["last_known"], dict_)
         self.expired_keys = manager.expirable
         for key in manager.collection_keys:
             if key in dict_:
@@ -495,7 +490,7 @@ class InstanceState(ref[Any]):
         keys = list(keys)
         known = self.peek("last_known")
         if known:
-            _remember_known(known, dict_)
+            remember_known(known, dict_)
         queued = self.peek("pending")
         callables = self.peek("callables")
         empty = self.peek("empty")
@@ -522,8 +517,7 @@ class InstanceState(ref[Any]):
             if empty:
                 empty.pop(key, None)
         if row_keys:
-            before = self.expired_keys
-            self.expired_keys = frozenset(row_keys) if before is None else before.union(row_keys)
+            self.merge_expired(row_keys)
         if manager.expire_listened:
             manager.dispatch.expire(self, keys)
 
@@ -566,44 +560,6 @@ def _is_own_column(impl: Any) -> bool:
     return impl.loader is not None and not impl.uses_objects and not impl.collection
 
 
-# -- loops -----------------------------------------------------------------------------------
-
-
-def commit_all_states(states: Iterable[InstanceState]) -> None:
-    """Run :meth:`InstanceState.commit_all` on many states."""
-    for state in states:
-        obj = state()
-        state.commit_all({} if obj is None else obj.__dict__)
-
-
-def expire_states(states: Iterable[InstanceState]) -> None:
-    """Run :meth:`InstanceState.expire` on many states."""
-    for state in states:
-        obj = state()
-        if obj is not None:
-            state.expire(obj.__dict__)
-            if state._first_token is not None:
-                state.forget_parents()
-
-
 def _waits(parent: Any) -> bool:
     """Tell whether a noted parent has changes that wait for a flush."""
     return parent is not None and parent is not False and bool(parent.modified)
-
-
-def _remember_known(known: Values, dict_: Values) -> None:
-    """Note the present values of attributes whose last value is wanted after they expire."""
-    for key in known:
-        if key in dict_:
-            known[key] = dict_[key]
-
-
-def merge_expired(state: InstanceState, keys: Iterable[str]) -> None:
-    """Add keys to those that the next read loads, without touching their values."""
-    before = state.expired_keys
-    state.expired_keys = frozenset(keys) if before is None else before.union(keys)
-
-
-def forget(obj: Any) -> None:
-    """Take the state out of an object's dictionary."""
-    obj.__dict__.pop(INSTANCE_STATE, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from session._accel import gather
+from session._accel import state_loops
 
 __all__ = ["expire", "tell_refreshed"]
 
@@ -17,7 +17,7 @@ def expire(states: Sequence[Any], keys: Iterable[str]) -> None:
     """
     keys = list(keys)
     if not states[0].manager.expire_listened:
-        gather.expire_keys(states, frozenset(keys))
+        state_loops.expire_keys(states, frozenset(keys))
         return
     for state in states:
         state.expire_attributes(state().__dict__, keys)

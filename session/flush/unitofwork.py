@@ -15,8 +15,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
-from session._accel import cascading, linking, topological
-from session._accel import state as state_module
+from session._accel import cascading, linking, state_loops, topological
 from session.constants import MANYTOMANY, MANYTOONE, ONETOMANY, PASSIVE_OFF
 from session.exc import UnmappedInstanceError
 from session.flush import persistence
@@ -100,7 +99,7 @@ class _CollectorAtRest:
 def _forget_net_zero(session: Any, objects: Any) -> None:
     """Nothing is to be written at all: nothing is modified any more either."""
     if objects is None and session.identity_map._modified and not session._new and not session._deleted:
-        state_module.commit_all_states(list(session.identity_map._modified))
+        state_loops.commit_all_states(list(session.identity_map._modified))
 
 
 def _reset_late_changes(session: Any) -> None:
@@ -112,7 +111,7 @@ def _reset_late_changes(session: Any) -> None:
         SAWarning,
         stacklevel=2,
     )
-    state_module.commit_all_states(late)
+    state_loops.commit_all_states(late)
 
 
 class _Work:

@@ -2,14 +2,14 @@
 
 ``joinedload`` joins an anonymous alias of the target; ``contains_eager`` takes columns that the statement
 has joined itself.  Either way a nested row loader reads the same rows, and a pairing puts what it finds
-beside the parents.  Next on the way: ``load/eager.py`` for the JOIN, ``_py/loading.py`` for the pairing.
+beside the parents.  Next on the way: ``load/eager.py`` for the JOIN, ``_py/pairings.py`` for the pairing.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from session._accel import loading
+from session._accel import pairings
 from session.core.sql import ColumnAdapter
 from session.load.criteria import MADE_FOR_LOADING
 from session.load.entity import entity_loader
@@ -109,5 +109,5 @@ def can_join(builder: Any) -> bool:
 
 def pairing(prop: Any, nested: Any) -> Any:
     """Give what puts the related objects beside their parents."""
-    kind = loading.CollectionPairing if prop.uselist else loading.ScalarPairing
+    kind = pairings.CollectionPairing if prop.uselist else pairings.ScalarPairing
     return kind(prop.key, nested)

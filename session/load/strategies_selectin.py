@@ -17,7 +17,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, LABEL_STYLE_TABLENAME_PLUS_COL
 from sqlalchemy.util import warn
 
-from session._accel import loading
+from session._accel import loading, pairings
 from session.constants import (
     INSTANCE_STATE,
     MANYTOMANY,
@@ -281,7 +281,7 @@ class SelectinLoad:
                 if key in parent.__dict__:
                     continue
                 if prop.uselist:
-                    loading.set_collection(parent, key, items)
+                    pairings.set_collection(parent, key, items)
                     continue
                 if len(items) > 1:
                     warn(

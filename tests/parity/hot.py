@@ -193,6 +193,8 @@ class World:
     def __init__(self, implementation: Implementation) -> None:
         self.name = implementation.name
         self.state = implementation.state
+        self.state_loops = implementation.state_loops
+        self.histories = implementation.histories
         self.identity = implementation.identity
         self.attributes = implementation.attributes
         self.scalars = implementation.scalars
@@ -205,6 +207,7 @@ class World:
         self.mutators = implementation.mutators
         self.construct = implementation.construct
         self.loading = implementation.loading
+        self.pairings = implementation.pairings
         self.gather = implementation.gather
         self.linking = implementation.linking
         self.cascading = implementation.cascading

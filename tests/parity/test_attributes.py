@@ -542,9 +542,9 @@ def program(world: World, chance: random.Random) -> Any:
         elif step == "expire some":
             gives = outcome(state.expire_attributes, dict_, chance.sample(keys, 2), chance.random() < 0.5)
         elif step == "expire many":
-            gives = outcome(world.state.expire_states, [state_of(each) for each in chance.sample(objects, 2)])
+            gives = outcome(world.state_loops.expire_states, [state_of(each) for each in chance.sample(objects, 2)])
         elif step == "merge expired":
-            gives = outcome(world.state.merge_expired, state, chance.sample(columns, 2))
+            gives = outcome(state.merge_expired, chance.sample(columns, 2))
         elif step == "file":
             if state.ident is None:
                 state.ident = len(ghosts) + chance.randrange(3)
@@ -584,7 +584,7 @@ STEPS = (
 
 
 def commit_all(world: World, objects: list[Any]) -> None:
-    world.state.commit_all_states(state_of(each) for each in objects)
+    world.state_loops.commit_all_states(state_of(each) for each in objects)
 
 
 def bulk(world: World) -> Any:

@@ -211,10 +211,6 @@ def test_values_are_written_back(world: World, cls: Any) -> None:
     assert [obj.id for obj in objects] == ["1", "2"]
     gather.copy_values(states, [("id", "note"), ("stamp", "name")])
     assert [(obj.note, obj.name) for obj in objects] == [("1", "8"), ("2", "10")]
-    gather.expire_keys(states, frozenset({"id"}))
-    assert [(state.expired_keys, "id" in state.dict) for state in states] == [({"id"}, False)] * 2
-    gather.expire_keys(states, frozenset({"name"}))
-    assert states[0].expired_keys == {"id", "name"}
 
 
 @pytest.mark.parametrize("name", ["write_back", "assign_one", "assign_columns"])
@@ -258,7 +254,6 @@ def test_what_is_no_state_of_a_live_object_is_no_crash(world: World, cls: Any, s
         lambda: gather.assign_one([stranger], [(1,)], "id", str),
         lambda: gather.assign_columns([stranger], [(1, 2)], ["id", "name"], [None, None]),
         lambda: gather.copy_values([stranger], [("id", "name")]),
-        lambda: gather.expire_keys([stranger], frozenset({"id"})),
     ):
         with pytest.raises((TypeError, AttributeError)):
             function()
@@ -369,7 +364,7 @@ def program(world: World, chance: random.Random) -> Any:
     trace.append(outcome(gather.write_back, states, rows, [(key, at) for at, key in enumerate(keys)]))
     trace.append(outcome(gather.assign_columns, states, rows, keys, [chance.choice([None, str]) for _ in keys]))
     trace.append(outcome(gather.copy_values, states, [(keys[0], keys[-1])]))
-    trace.append(outcome(gather.expire_keys, states, frozenset(chance.sample(keys, 1))))
+    trace.append(outcome(world.state_loops.expire_keys, states, frozenset(chance.sample(keys, 1))))
     trace.append([(len(members), manager is world.manager(classes[0])) for manager, members in gather.segments(states)])
     trace.append([picture(state) for state in states])
     trace.append([NO_VALUE in obj.__dict__.values() for obj in objects])

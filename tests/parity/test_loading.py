@@ -8,11 +8,10 @@ import sys
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import SAWarning
 
 from session.constants import INSTANCE_STATE
 
-from .hot import Context, World, collect, label, outcome, picture, show, state_of
+from .hot import Context, World, collect, outcome, picture, show, state_of
 
 COLUMNS = ("id", "name", "note")
 
@@ -425,42 +424,6 @@ def test_keys_of_several_columns(world: World, context: Context) -> None:
     assert loader.idents(rows) == [("1", 2), None, ("None", None), ("1", 2)] or loader.idents(rows)[0] == ("1", 2)
 
 
-def test_related_objects_are_set_beside_their_parents(world: World, cls: Any) -> None:
-    child_cls = world.map(columns=COLUMNS)
-    children = world.loader(child_cls, COLUMNS)
-    children.positions = [(key, at + 3) for key, at in children.positions]
-    children.pk_positions = (3,)
-    for pairing in (world.loading.ScalarPairing("other", children), world.loading.CollectionPairing("parts", children)):
-        world.home.clear()
-        loader = world.loader(cls, COLUMNS)
-        loader.nested = [pairing]
-        loader.bind([None] * 6)
-        rows = [
-            (1, "one", None, 7, "seven", None),
-            (2, "two", None, None, None, None),
-            (None, None, None, 7, None, None),
-            (2, "two", None, 9, "nine", None),
-            (2, "two", None, 9, "nine", None),
-        ]
-        context = Context(world.home)
-        if pairing.key == "other":
-            with pytest.warns(SAWarning, match=r"Thing\.other holds one object"):
-                objects = loader.load(context, rows)
-            assert [each and each.other and each.other.name for each in objects] == ["seven", None, None, None, None]
-            assert not loader.needs_unique
-        else:
-            objects = loader.load(context, rows)
-            assert [each and [part.name for part in each.parts] for each in objects] == [
-                ["seven"],
-                ["nine"],
-                None,
-                ["nine"],
-                ["nine"],
-            ]
-            assert loader.needs_unique
-        assert [label(each) for each in context.kept] == ["a Thing", "a Thing"]
-
-
 def test_rows_go_to_the_loader_of_their_class(world: World, cls: Any) -> None:
     class Sub(cls):  # type: ignore[valid-type, misc]
         pass
@@ -583,7 +546,7 @@ def program(world: World, chance: random.Random) -> Any:
         nested = chance.choice([None, None, "ScalarPairing", "CollectionPairing"])
         if nested:
             key = "other" if nested == "ScalarPairing" else "parts"
-            loader.nested = [getattr(world.loading, nested)(key, child)]
+            loader.nested = [getattr(world.pairings, nested)(key, child)]
         if chance.random() < 0.3:
             loader.late_keys = [key for key in COLUMNS if key not in columns]
         if chance.random() < 0.2:

@@ -679,54 +679,6 @@ def test_detach_leaves_the_map(world: World, thing: Any) -> None:
     state.detach()
 
 
-# -- loops -----------------------------------------------------------------------------------
-
-
-def test_loops_over_states(world: World, thing: Any) -> None:
-    others = [world.make(type(thing), name=str(number)) for number in range(5)]
-    states = [world.file(other, number) for number, other in enumerate(others)]
-    del others[2]
-    states[2]._strong_obj = None
-    world.home._modified.pop(states[2])
-    collect()
-    assert states[2]() is None
-    world.state.commit_all_states(states)
-    assert not any(state.modified for state in states)
-    world.state.expire_states(iter(states))
-    assert [state.expired for state in states] == [True, True, False, True, True]
-    world.state.merge_expired(states[0], ["a"])
-    world.state.merge_expired(states[2], ["a"])
-    assert states[0].expired_keys == {"a", "id", "name", "note"}
-    assert states[2].expired_keys == frozenset({"a"})
-    world.state.forget(others[0])
-    assert INSTANCE_STATE not in others[0].__dict__
-    world.state.forget(others[0])
-
-
-@pytest.mark.parametrize("loop", ["commit_all_states", "expire_states"])
-@pytest.mark.parametrize("stranger", [None, 1, "state", object(), [], weakref.ref(World)])
-def test_loops_refuse_what_is_no_state(world: World, thing: Any, loop: str, stranger: Any) -> None:
-    with pytest.raises((TypeError, AttributeError)):
-        getattr(world.state, loop)([state_of(thing), stranger])
-    with pytest.raises(TypeError):
-        getattr(world.state, loop)(None)
-    with pytest.raises((TypeError, AttributeError)):
-        world.state.merge_expired(stranger, ["a"])
-
-
-@pytest.mark.parametrize("loop", ["commit_all_states", "expire_states"])
-def test_the_modified_states_are_not_walked_while_they_leave(world: World, thing: Any, loop: str) -> None:
-    others = [world.make(type(thing)) for _ in range(5)]
-    for number, other in enumerate(others):
-        world.file(other, number)
-        other.name = "changed"
-    assert len(world.home._modified) == 5
-    with pytest.raises(RuntimeError, match="changed size"):
-        getattr(world.state, loop)(world.home._modified)
-    getattr(world.state, loop)(list(world.home._modified))
-    assert world.home._modified == {}
-
-
 @pytest.mark.parametrize("number", [1 << 70, -(1 << 70), "text", None])
 def test_counters_hold_numbers_of_a_machine(world: World, thing: Any, number: Any) -> None:
     if world.name == "pure":
@@ -750,8 +702,8 @@ def test_the_dictionary_may_be_a_subclass(world: World, thing: Any) -> None:
     state = state_of(thing)
     assert type(state.dict) is Dict
     world.file(thing, 1)
-    world.state.commit_all_states([state])
-    world.state.expire_states([state])
+    world.state_loops.commit_all_states([state])
+    world.state_loops.expire_states([state])
     assert set(thing.__dict__) == {INSTANCE_STATE, "label"}
     assert type(thing.__dict__) is Dict
 

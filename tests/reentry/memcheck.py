@@ -15,7 +15,17 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARITY = ("state", "identity", "mutators", "loading", "merging", "topological")
+PARITY = (
+    "state",
+    "state_loops",
+    "histories",
+    "identity",
+    "mutators",
+    "loading",
+    "pairings",
+    "merging",
+    "topological",
+)
 INNERMOST = 8
 _OURS = re.compile(r"__pyx_|session/_cy/")
 
