@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import SAWarning
 
-from .hot import Context, World, label, state_of
-
-COLUMNS = ("id", "name", "note")
-
-
-@pytest.fixture
-def cls(world: World) -> Any:
-    return world.map(columns=COLUMNS, references=("other",), collections=("parts",))
+from ..hot import Context, World, label, state_of
+from .rows import COLUMNS
 
 
 def test_related_objects_are_set_beside_their_parents(world: World, cls: Any) -> None:

@@ -9,12 +9,7 @@ import pytest
 
 from session.constants import NO_VALUE
 
-from .hot import World, collect, state_of
-
-
-@pytest.fixture
-def thing(world: World) -> Any:
-    return world.make(world.map(columns=("id", "name", "note")), id=1, name="one")
+from ..hot import World, collect, state_of
 
 
 def test_loops_over_states(world: World, thing: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from session.constants import NO_VALUE
 
-from .hot import World, state_of
+from ..hot import World, state_of
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, select
 
 from session import Session, joinedload, peerload, selectinload
 
-from .loading_models import Address, Base, Node, Pair, Part, Profile, Tag, User, fill, tagged
+from ..loading_models import Address, Base, Node, Pair, Part, Profile, Tag, User, fill, tagged
 
 STEPS = 60
 CLASSES = (User, Address, Tag, Node, Pair, Part, Profile)

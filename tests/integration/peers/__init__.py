@@ -1,0 +1,1 @@
+"""Relationships whose first read loads them for all objects that came in the same result."""

@@ -1,0 +1,1 @@
+"""Transactions of a Session: begin, commit, rollback, savepoints, failed flushes, joined transactions."""

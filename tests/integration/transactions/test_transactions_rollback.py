@@ -1,0 +1,120 @@
+"""What a rollback restores."""
+
+from __future__ import annotations
+
+from sqlalchemy import inspect
+
+from session import Session
+
+from ..session_models import Address, Node, Place, User
+from .counting import count
+
+
+def test_rollback_makes_new_objects_transient_and_reusable(db):
+    user = User(name="a", addresses=[Address(email="x")])
+    with Session(db) as session:
+        session.add(user)
+        session.flush()
+        assert inspect(user).persistent
+        session.rollback()
+        assert inspect(user).transient
+        assert inspect(user.addresses[0]).transient
+        assert user not in session
+        session.add(user)
+        session.commit()
+        assert count(db, Address) == 1
+
+
+def test_rollback_makes_pending_objects_transient(db):
+    user = User(name="a")
+    with Session(db) as session:
+        session.add(user)
+        session.rollback()
+        assert inspect(user).transient
+        assert not session.new
+
+
+def test_rollback_brings_deleted_objects_back(db):
+    with Session(db) as session:
+        user = User(name="a")
+        session.add(user)
+        session.commit()
+        session.delete(user)
+        session.flush()
+        assert inspect(user).deleted
+        assert user not in session
+        session.rollback()
+        assert inspect(user).persistent
+        assert user in session
+        assert not session.deleted
+        assert user.name == "a"
+
+
+def test_rollback_forgets_the_mark_of_deletion(db):
+    with Session(db) as session:
+        user = User(name="a")
+        session.add(user)
+        session.commit()
+        session.delete(user)
+        session.rollback()
+        assert not session.deleted
+        session.commit()
+    assert count(db) == 1
+
+
+def test_rollback_restores_a_switched_key(db):
+    with Session(db) as session:
+        place = Place(country="de", number=1, name="x")
+        session.add(place)
+        session.commit()
+        place.number = 2
+        session.flush()
+        assert inspect(place).identity == ("de", 2)
+        place.number = 3
+        session.flush()
+        assert session.get(Place, ("de", 3)) is place
+        session.rollback()
+        assert inspect(place).identity == ("de", 1)
+        assert session.get(Place, ("de", 1)) is place
+        assert session.get(Place, ("de", 3)) is None
+        assert place.number == 1
+
+
+def test_rollback_expires_everything(db):
+    with Session(db) as session:
+        user = User(name="a")
+        session.add(user)
+        session.commit()
+        user.name = "b"
+        session.flush()
+        user.name = "c"
+        session.rollback()
+        assert user.name == "a"
+        assert not session.dirty
+
+
+def test_added_and_deleted_in_one_transaction_becomes_transient(db):
+    user = User(name="a")
+    with Session(db) as session:
+        session.add(user)
+        session.flush()
+        session.delete(user)
+        session.flush()
+        session.rollback()
+        assert inspect(user).transient
+
+
+def test_deep_tree_is_rolled_back(db):
+    with Session(db) as session:
+        root = node = Node(name="0")
+        for number in range(1, 50):
+            child = Node(name=str(number))
+            node.children.append(child)
+            node = child
+        session.add(root)
+        session.flush()
+        session.rollback()
+        assert inspect(node).transient
+        session.add(root)
+        session.commit()
+    assert count(db, Node) == 50

@@ -1,0 +1,1 @@
+"""Rows to instances, in both implementations."""

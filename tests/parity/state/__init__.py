@@ -1,0 +1,1 @@
+"""Instance states, in both implementations."""
