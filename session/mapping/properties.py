@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Column
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
@@ -24,6 +24,7 @@ from session.mapping.base import MapperProperty
 from session.mapping.columns import ColumnProperty
 from session.mapping.decorators import watch_with_validators
 from session.mapping.inheritance import collect_equivalents
+from session.mapping.synonym import SynonymProperty
 
 if TYPE_CHECKING:
     from session.mapping.mapper import Mapper
@@ -68,6 +69,8 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
         configure_property(mapper, key, column, init=False, setparent=True)
     for key, value in waiting.items():
         configure_property(mapper, key, value, init=False)
+    if parent is not None and mapper.concrete:
+        _adopt_synonyms(mapper, parent)
 
 
 def _own_columns(mapper: Mapper[Any], value: Any) -> list[Any]:
@@ -80,6 +83,14 @@ def _own_columns(mapper: Mapper[Any], value: Any) -> list[Any]:
         columns = value if isinstance(value, (list, tuple)) else [value]
     table = mapper.local_table
     return [column for column in columns if isinstance(column, ColumnClause) and table.c.contains_column(column)]
+
+
+def _adopt_synonyms(mapper: Mapper[Any], parent: Mapper[Any]) -> None:
+    """Give a concrete subclass the synonyms of its base for what it has itself."""
+    for key, prop in parent.props.items():
+        if isinstance(prop, SynonymProperty) and prop.name in mapper.props and key not in mapper.props:
+            if isinstance(mapper.class_.__dict__.get(key), NotImplementedHere):
+                configure_property(mapper, key, prop.on_its_own(), init=False)
 
 
 def adopt(mapper: Mapper[Any], key: str, prop: MapperProperty) -> None:
@@ -118,6 +129,13 @@ class NotImplementedHere:
 
     def __delete__(self, instance: Any) -> None:
         raise AttributeError(self.said)
+
+    def refuse(self, other: Any) -> NoReturn:
+        """Do not let a comparison pass for true or false in a criterion."""
+        raise AttributeError(self.said)
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = refuse
+    __hash__ = object.__hash__
 
 
 def excluded(mapper: Mapper[Any], name: str, column_name: str, local: bool, column: Any = None) -> bool:

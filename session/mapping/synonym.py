@@ -62,6 +62,12 @@ class SynonymProperty(MapperProperty):
             self.target, self.map_column, self.descriptor, self.comparator_factory, self.__dict__.get("_info"), self.doc
         )
 
+    def on_its_own(self) -> SynonymProperty:
+        """Return a synonym of the same attribute of another class, which maps it by itself."""
+        return type(self)(
+            self.name, None, self.descriptor, self.comparator_factory, self.__dict__.get("_info"), self.doc
+        )
+
     @property
     def mapped_by_synonym(self) -> str | None:
         """The attribute whose column this synonym has mapped."""
