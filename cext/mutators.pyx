@@ -41,7 +41,7 @@ cdef int will_go(collection, initiator) except -1:
 
 def _list_append(fn):
     def append(self, item, _sa_initiator=None):
-        fn(self, came(self, item, _sa_initiator, len(self)))
+        fn(self, came(self, item, _sa_initiator, None))
 
     return append
 
@@ -74,9 +74,11 @@ def _list_setitem(fn):
             raise ValueError(
                 f"attempt to assign sequence of size {len(items)} to extended slice of size {len(leaving)}"
             )
-        for item in leaving:
-            goes(self, item, None, None)
-        fn(self, index, [came(self, item, None, None) for item in items])
+        start, _, step = index.indices(len(self))
+        together = step == 1  # what was at these places makes room, and others come from the first place on
+        for number, item in enumerate(leaving):
+            goes(self, item, None, start if together else start + number * step)
+        fn(self, index, [came(self, item, None, start + number * step) for number, item in enumerate(items)])
 
     return __setitem__
 
@@ -85,7 +87,7 @@ def _list_delitem(fn):
     def __delitem__(self, index):
         leaving = self[index] if isinstance(index, slice) else [self[index]]
         for item in leaving:
-            goes(self, item, None, None)
+            goes(self, item, None, index)
         fn(self, index)
 
     return __delitem__

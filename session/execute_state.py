@@ -249,7 +249,8 @@ class ORMExecuteState:
         options, load = self.execution_options, self._load
         return LoadSettings(
             populate_existing=bool(options.get("populate_existing") or load.get("populate_existing")),
-            autoflush=bool(options.get("autoflush", True)),
+            # for a relationship load that is settled before its statement: the options of another do not tell
+            autoflush=self.is_relationship_load or bool(options.get("autoflush", True)),
             yield_per=options.get("yield_per"),
             identity_token=options.get("identity_token", load.get("identity_token")),
             lazy_loaded_from=self.lazy_loaded_from,

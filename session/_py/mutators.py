@@ -48,7 +48,7 @@ def _list_append(fn: Method) -> Method:
     def append(self: Any, item: Any, _sa_initiator: Any = None) -> None:
         adapter = self._sa_adapter
         if adapter is not None and _sa_initiator is not False:
-            item = adapter.fire_append_event(item, _sa_initiator, len(self))
+            item = adapter.fire_append_event(item, _sa_initiator)
         fn(self, item)
 
     return append
@@ -82,9 +82,11 @@ def _list_setitem(fn: Method) -> Method:
             raise ValueError(
                 f"attempt to assign sequence of size {len(items)} to extended slice of size {len(leaving)}"
             )
-        for item in leaving:
-            _goes(self, item, None)
-        fn(self, index, [_came(self, item, None) for item in items])
+        start, _, step = index.indices(len(self))
+        together = step == 1  # what was at these places makes room, and others come from the first place on
+        for number, item in enumerate(leaving):
+            _goes(self, item, None, start if together else start + number * step)
+        fn(self, index, [_came(self, item, None, start + number * step) for number, item in enumerate(items)])
 
     return __setitem__
 
@@ -93,7 +95,7 @@ def _list_delitem(fn: Method) -> Method:
     def __delitem__(self: Any, index: Any) -> None:
         leaving = self[index] if isinstance(index, slice) else [self[index]]
         for item in leaving:
-            _goes(self, item, None)
+            _goes(self, item, None, index)
         fn(self, index)
 
     return __delitem__
