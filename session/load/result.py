@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
-from sqlalchemy.engine import ScalarResult
+from sqlalchemy.engine import MergedResult, ScalarResult
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import InvalidRequestError
 
@@ -55,6 +55,9 @@ class LoadedResult(IteratorResult[Any]):
         if self._source_supports_scalars:
             return LoadedScalars(self)
         return super().scalars(index)
+
+    def merge(self, *others: Any) -> MergedResult[Any]:
+        return merged(self, others)
 
     def scalar(self) -> Any:
         found = self.take_first(self._unique_filter_state)
@@ -155,7 +158,26 @@ class LoadedScalars(ScalarResult[Any]):
         return super().one_or_none() if found is None else found
 
 
-class ChunkedResult(IteratorResult[Any]):
+class _InChunks:
+    """What is asked of a result whose rows come in chunks."""
+
+    forgets: bool
+
+    def keys_to_compare(self, keys: Sequence[Callable[[Any], Any] | None]) -> Sequence[Callable[[Any], Any] | None]:
+        """Give what ``unique()`` tells values apart by: never the ``id()`` of an object that may be gone by now.
+
+        :param keys: what serves where all rows are at hand.
+        :raises InvalidRequestError: rows are to be forgotten, so that their values cannot be told apart.
+        """
+        if self.forgets:
+            raise InvalidRequestError(
+                "unique() has to remember all rows, yield_per is there to forget them: leave one of them out, or tell "
+                "values apart by a function of your own, as in unique(lambda user: user.id)"
+            )
+        return [_Held if key is id else key for key in keys]
+
+
+class ChunkedResult(_InChunks, IteratorResult[Any]):
     """Rows that are fetched and loaded chunk by chunk, as they are asked for.
 
     :param metadata: names of the columns.
@@ -179,18 +201,29 @@ class ChunkedResult(IteratorResult[Any]):
         self._yield_per = size
         self.forgets = forgets
 
-    def keys_to_compare(self, keys: Sequence[Callable[[Any], Any] | None]) -> Sequence[Callable[[Any], Any] | None]:
-        """Give what ``unique()`` tells values apart by: never the ``id()`` of an object that may be gone by now.
+    def merge(self, *others: Any) -> MergedResult[Any]:
+        return merged(self, others)
 
-        :param keys: what serves where all rows are at hand.
-        :raises InvalidRequestError: rows are to be forgotten, so that their values cannot be told apart.
-        """
-        if self.forgets:
-            raise InvalidRequestError(
-                "unique() has to remember all rows, yield_per is there to forget them: leave one of them out, or tell "
-                "values apart by a function of your own, as in unique(lambda user: user.id)"
-            )
-        return [_Held if key is id else key for key in keys]
+
+class MergedChunks(_InChunks, MergedResult[Any]):
+    """Several results in one, some of which come in chunks.
+
+    :param results: the results; the first one says whether rows are forgotten.
+    """
+
+    def __init__(self, metadata: Any, results: Sequence[Any]) -> None:
+        super().__init__(metadata, results)
+        self.forgets = getattr(results[0], "forgets", False)
+
+    def merge(self, *others: Any) -> MergedResult[Any]:
+        return merged(self, others)
+
+
+def merged(first: Any, others: Sequence[Any]) -> MergedResult[Any]:
+    """Give the rows of several results as one result."""
+    results = (first, *others)
+    kind = MergedChunks if any(isinstance(each, _InChunks) for each in results) else MergedResult
+    return kind(first._metadata, results)
 
 
 class _Held:
@@ -231,7 +264,7 @@ def unique_filters(keys: Sequence[Callable[[Any], Any] | None]) -> Callable[[Any
     """Give what ``unique()`` asks for: how the values of each column are told apart."""
 
     def filters(result: Any) -> Sequence[Callable[[Any], Any] | None]:
-        return result.keys_to_compare(keys) if isinstance(result, ChunkedResult) else keys
+        return result.keys_to_compare(keys) if isinstance(result, _InChunks) else keys
 
     return filters
 
