@@ -208,7 +208,7 @@ def entity_loader(
     build.included = included
     base = row_loader(build, mapper)
     identity = base.pk_positions
-    if mapper.polymorphic_on is None:
+    if mapper.polymorphic_on is None or scope.own_class:
         return base
     position = build.position(getattr(entity, "polymorphic_on", mapper.polymorphic_on))
     if position is None:

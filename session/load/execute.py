@@ -26,6 +26,7 @@ from session.load.dml import execute_dml
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
 from session.load.known_plans import find_plan
+from session.load.loader_option import OwnClass
 from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
 from session.load.streaming import Source, load_chunks
 
@@ -275,7 +276,8 @@ def _context(
 ) -> LoadContext:
     """Make the context of a statement that a loader has sent through ``Session.execute``."""
     keywords: dict[str, Any] = {
-        "options": selects.options_of(statement),
+        # what is said of the object that is there is not said of those that come with it
+        "options": tuple([each for each in selects.options_of(statement) if not isinstance(each, OwnClass)]),
         "execution_options": options,
         "statement": statement,
         "params": params,

@@ -27,6 +27,7 @@ __all__ = [
     "LocalLoad",
     "NoEagerJoins",
     "OnlyKeys",
+    "OwnClass",
     "Setting",
     "Step",
     "entity_key",
@@ -127,6 +128,15 @@ class OnlyKeys(LoaderOption):
 
     def cache_parts(self) -> Iterable[Any]:
         return (tuple(sorted(self.keys)),)
+
+
+class OwnClass(LoaderOption):
+    """Says that the statement loads an object that is there already: it stays of its class, whatever the row says."""
+
+    inherit_cache = False
+
+    def cache_parts(self) -> Iterable[Any]:
+        return ()
 
 
 class NoEagerJoins(LoaderOption):

@@ -21,6 +21,7 @@ from session.load.loader_option import (
     Load,
     LocalLoad,
     OnlyKeys,
+    OwnClass,
     Setting,
     Step,
     entity_key,
@@ -70,7 +71,7 @@ class Directive:
 class Scope:
     """What the options say about the attributes of one entity at one place of the statement."""
 
-    __slots__ = ("attributes", "defaults", "groups", "inherited", "only_keys", "polymorphic", "recurring")
+    __slots__ = ("attributes", "defaults", "groups", "inherited", "only_keys", "own_class", "polymorphic", "recurring")
 
     def __init__(self) -> None:
         self.attributes: dict[str, list[Directive]] = {}
@@ -78,6 +79,7 @@ class Scope:
         self.groups: frozenset[str] = frozenset()
         self.polymorphic: tuple[Any, ...] = ()
         self.only_keys: frozenset[str] | None = None
+        self.own_class = False
         #: the defaults of the whole statement
         self.inherited: dict[str, Directive] | None = None
         #: the directive of the relationship that led here, where it holds for all further levels
@@ -151,7 +153,7 @@ class Scope:
 class OptionSet:
     """The resolved options of one statement."""
 
-    __slots__ = ("at", "criteria", "defaults", "groups", "local", "only_keys", "roots")
+    __slots__ = ("at", "criteria", "defaults", "groups", "local", "only_keys", "own_class", "roots")
 
     def __init__(self) -> None:
         self.roots: dict[Any, Scope] = {}
@@ -159,6 +161,7 @@ class OptionSet:
         self.criteria: tuple[Any, ...] = ()
         self.groups: frozenset[str] = frozenset()
         self.only_keys: frozenset[str] | None = None
+        self.own_class = False
         #: options of the loader whose statement it is
         self.local: list[LocalLoad] = []
         #: the path of an earlier statement at which this one goes on
@@ -173,6 +176,7 @@ class OptionSet:
             scope = self.scope_at(path.steps)
         if self.only_keys is not None:
             scope.only_keys = self.only_keys
+        scope.own_class = self.own_class
         for option in self.local:
             for setting in option.settings:
                 if setting.step is not None and not scope.attributes.get(setting.step.key):
@@ -287,6 +291,8 @@ def resolve_options(options: Iterable[Any], entities: Iterable[Any] | None = Non
             loads.append(option)
         elif isinstance(option, OnlyKeys):
             made.only_keys = option.keys
+        elif isinstance(option, OwnClass):
+            made.own_class = True
         elif getattr(option, "is_loader_criteria", False):
             made.criteria = (*made.criteria, option)
     for option in loads:

@@ -24,7 +24,7 @@ from session.constants import (
 from session.exc import DetachedInstanceError, ObjectDeletedError
 from session.load.carried import peers_of, rejoin
 from session.load.context import EMPTY_DICT
-from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
+from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, OwnClass
 from session.load.prepared import PreparedSelect, run_select
 from session.load.row_columns import memo_of, row_columns
 from session.mapping.strategies import hooks
@@ -81,7 +81,7 @@ def load_by_identity(
             only_keys=only_keys,
             kind=kind,
         )
-    statement = identity_statement(mapper, missing)
+    statement = identity_statement(mapper, missing, kind)
     if only_keys is not None:
         statement = statement.options(OnlyKeys(only_keys))
     if options:
@@ -142,6 +142,10 @@ def first_object(found: Iterable[Any]) -> Any:
     return None
 
 
+AGAIN = ("column", "refresh")
+"""The kinds of loads for an object that is there."""
+
+
 def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "") -> Any:
     """Build the SELECT of one object by its primary key; ``missing`` numbers the key columns that are NULL."""
     criteria = [
@@ -149,7 +153,9 @@ def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "")
         for number, column in enumerate(mapper.primary_key, 1)
     ]
     statement = select(mapper).where(*criteria)
-    return statement.set_label_style(LABEL_STYLE_NONE) if kind == RELATIONSHIP else statement
+    if kind == RELATIONSHIP:
+        return statement.set_label_style(LABEL_STYLE_NONE)
+    return statement.options(OwnClass()) if kind in AGAIN else statement
 
 
 def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:

@@ -66,7 +66,8 @@ class ImmediateLoad:
         """Load the relationship for all parents that do not have it."""
         key = self.prop.key
         load = loader_for(self.prop, "select")
-        options = context.options_handed_on()
+        # what the children have is theirs to keep: they are loaded as if they were read
+        options = {name: value for name, value in context.options_handed_on().items() if name != "populate_existing"}
         depth = self.recursion_depth
         waiting = list(parents)
         while waiting:
