@@ -102,6 +102,8 @@ class Dependency:
         self.pairs = self.find_pairs()
         #: the attribute to read and the one to write, for each pair
         self.key_pairs = tuple([(str(pair.source_key), str(pair.target_key)) for pair in self.pairs])
+        #: only who sets the referenced attributes can change them
+        self.sources_stay = all(pair.source.primary_key and not pair.source.foreign_keys for pair in self.pairs)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.prop}>"
@@ -217,6 +219,10 @@ class Dependency:
         """
 
     # -- shared ----------------------------------------------------------------------------
+
+    def can_be_referred_to(self, state: Any) -> bool:
+        """Tell whether the row is there with the key that it will have, so that others need not wait for its UPDATE."""
+        return self.sources_stay and state.ident is not None and not sync.key_changed(self.pairs, state)
 
     def delete_with_cascades(self, uow: Any, child: Any) -> None:
         """Have an object deleted, and what its own relationships delete with it."""
@@ -366,7 +372,8 @@ class OneToMany(Dependency):
         graph, links = steps.graph, steps.links[self]
         for state in saved:
             link = links.get(state)
-            graph.join(steps.saves.get(state), link)
+            if state.ident is None or not self.can_be_referred_to(state):
+                graph.join(steps.saves.get(state), link)
             for part in self.change(uow, state):
                 if part:
                     graph.precede(link, part, steps.saves)
@@ -398,7 +405,7 @@ class ManyToOne(Dependency):
         if not self.cascades_delete and not self.post_update:
             return
         for state in states:
-            change = self.change(uow, state, self.delete_passive)
+            change = self.change(uow, state, self.reference_passive)
             if not self.cascades_delete:
                 continue
             leaving: Iterable[Any] = change.unchanged
@@ -434,13 +441,23 @@ class ManyToOne(Dependency):
     def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
         for state in self._without_usual(uow, list(states)):
             change = self.change(uow, state)
+            written = self._written(state) if self.post_update else None
             if change.added:
                 for child in change.added:
                     self._refer(uow, state, child)
             elif change.deleted:
                 self._forget(uow, state)
             if self.post_update and (change.added or change.deleted):
-                uow.post_update(state, self.pairs)
+                if written is None or written != [state().__dict__.get(key) for _, key in self.key_pairs]:
+                    uow.post_update(state, self.pairs)
+
+    def _written(self, state: Any) -> list[Any] | None:
+        """Give the foreign key as the row has it, ``None`` where only the database knows, or there is no row yet."""
+        dict_, committed = state().__dict__, state.committed or ()
+        keys = [key for _, key in self.key_pairs]
+        if state.ident is None or any(key in committed or key not in dict_ for key in keys):
+            return None
+        return [dict_[key] for key in keys]
 
     def _without_usual(self, uow: Any, states: list[Any]) -> list[Any]:
         """Carry the keys over where new objects refer to one of the usual class; give the other states."""
@@ -454,10 +471,24 @@ class ManyToOne(Dependency):
         if not self.post_update or self.delete_orphan or self.passive_deletes == "all":
             return
         for state in states:
-            change = self.change(uow, state, self.delete_passive)
+            change = self.change(uow, state, self.reference_passive)
+            holds = any(child is not None for part in change for child in part) or self._deleted_late(uow, state)
             sync.clear(self.pairs, state, self.prop)
-            if any(child is not None for part in change for child in part):
+            if holds:
                 uow.post_update(state, self.pairs, delete=True)
+
+    @property
+    def reference_passive(self) -> int:
+        """Whether a delete loads a reference that is not loaded: not to write it once more before the row goes.
+
+        What the flush deletes along with the row is in the Session.
+        """
+        return self.delete_passive if self.cascades_delete or not self.prop.use_get else NEAR
+
+    def _deleted_late(self, uow: Any, state: Any) -> bool:
+        """Tell whether what a deleted object refers to came into the Session in this flush, and is deleted too."""
+        found = linking.states_of([obj for part in self._history(state, self.reference_passive) for obj in part or ()])
+        return any(child is not None and uow.is_deleted(child) for child in found)
 
     def _refer(self, uow: Any, state: Any, child: Any) -> None:
         if not self.post_update and uow.is_deleted(state):
@@ -497,8 +528,8 @@ class ManyToOne(Dependency):
             save, link = saves.get(state), links.get(state)
             graph.join(link, save)
             change = self.change(uow, state)
-            graph.follow(change.added, saves, link)
-            graph.follow(change.unchanged, saves, link)
+            for part in (change.added, change.unchanged):
+                graph.follow([s for s in part if s is not None and not self.can_be_referred_to(s)], saves, link)
             graph.precede(save, change.deleted, deletes)
         passive = NEAR if self.prop.use_get else self.delete_passive
         for state in deleted:

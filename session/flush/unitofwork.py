@@ -32,6 +32,9 @@ __all__ = ["UnitOfWork", "flush"]
 SAVE, DELETE = linking.SAVE, linking.DELETE
 LISTED_SAVE, LISTED_DELETE = linking.LISTED_SAVE, linking.LISTED_DELETE
 
+DISCARDED = -1
+"""What is done with a state that has no row and was to be deleted: it leaves the Session."""
+
 BULK = 200
 """From this many objects on, the collector rests during a flush."""
 
@@ -144,6 +147,7 @@ class UnitOfWork:
         self._waiting: list[Any] = []
         self._requeued = False
         self._orphans: list[Any] = []
+        self._rowless: list[Any] = []
         self._pairs: dict[Any, set[tuple[Any, Any]]] = {}
         self._post_updates: dict[Task, dict[Any, set[Any]]] = {}
         self._to_load: list[tuple[Any, frozenset[str]]] = []
@@ -218,6 +222,8 @@ class UnitOfWork:
                 self.states[state] = LISTED_DELETE if delete else LISTED_SAVE
                 return True
             self.states[state] = DELETE if delete else SAVE
+            if delete and state.ident is None:
+                self._rowless.append(state)
             self._waiting.append(state)
             return True
         if list_only:
@@ -225,6 +231,8 @@ class UnitOfWork:
         wanted = known
         if delete:
             wanted = DELETE
+            if state.ident is None:
+                self._rowless.append(state)
         elif cancel_delete or known == LISTED_SAVE:
             wanted = SAVE
         if wanted != known:
@@ -284,7 +292,7 @@ class UnitOfWork:
 
     def is_deleted(self, state: Any) -> bool:
         """Tell whether this flush deletes an object."""
-        return self.states.get(state, SAVE) in (DELETE, LISTED_DELETE) or state in self.spared
+        return self.states.get(state, SAVE) in (DELETE, LISTED_DELETE, DISCARDED) or state in self.spared
 
     def knows(self, state: Any) -> bool:
         """Tell whether an object belongs to this Session."""
@@ -357,9 +365,17 @@ class UnitOfWork:
 
     def execute(self) -> None:
         """Write everything, in order."""
+        if self._rowless:
+            self._discard_rowless()
         self._saves, self._deletes = linking.by_base(self.states)
         for task, states in batches(self, self._schedule()):
             self._run(task, states)
+
+    def _discard_rowless(self) -> None:
+        """Let pending objects go that a cascade is to delete: they have no rows."""
+        gone = [state for state in dict.fromkeys(self._rowless) if self.states[state] == DELETE]
+        self.states.update(dict.fromkeys(gone, DISCARDED))
+        self.session._expunge_states(gone)
 
     def _schedule(self) -> Schedule:
         """Give the steps of this flush; those of one with the same classes and relationships are taken again."""
