@@ -138,6 +138,16 @@ class RelationshipDirection(enum.Enum):
     MANYTOMANY = 3
 
 
+class InspectionAttrExtensionType(enum.Enum):
+    """What kind of extension an inspectable attribute belongs to."""
+
+
+class NotExtension(InspectionAttrExtensionType):
+    """The kinds that are no extension."""
+
+    NOT_EXTENSION = "not_extension"
+
+
 ONETOMANY: Final = RelationshipDirection.ONETOMANY
 MANYTOONE: Final = RelationshipDirection.MANYTOONE
 MANYTOMANY: Final = RelationshipDirection.MANYTOMANY

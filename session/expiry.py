@@ -35,10 +35,10 @@ class Expiry:
         reach leaves the Session.
 
         :param instance: a persistent object.
-        :param attribute_names: the attributes to forget; all by default.
+        :param attribute_names: the attributes to forget; all by default, and if there is none in it.
         :raises InvalidRequestError: the object is not persistent in this Session.
         """
-        self._expire_state(instance_state(instance), attribute_names)
+        self._expire_state(instance_state(instance), _names(attribute_names))
 
     def expire_all(self) -> None:
         """Forget loaded values and pending changes of all persistent objects.  No SQL is emitted."""
@@ -55,7 +55,8 @@ class Expiry:
         Emits one SELECT for the columns, and what the loading strategies of its relationships add.
 
         :param instance: a persistent object.
-        :param attribute_names: the attributes to load; by default all that load with the row.
+        :param attribute_names: the attributes to load; by default, and if there is none in it, all that
+            load with the row.
         :param with_for_update: ``True``, or a dictionary of the keywords of ``with_for_update()``.
         :raises InvalidRequestError: the object is not persistent in this Session, or its row is gone; or its
             primary key has a change that was not flushed.
@@ -63,6 +64,7 @@ class Expiry:
         if with_for_update == {}:
             raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
         state = instance_state(instance)
+        attribute_names = _names(attribute_names)
         self._expire_state(state, attribute_names)
         self._autoflush()
         unflushed = state.committed and set(state.manager.mapper.pk_keys).intersection(state.committed)
@@ -74,10 +76,9 @@ class Expiry:
         names = None if attribute_names is None else set(attribute_names)
         refresh_state(self, state, names, with_for_update)
 
-    def _expire_state(self, state: Any, attribute_names: Iterable[str] | None) -> None:
+    def _expire_state(self, state: Any, attribute_names: list[str] | None) -> None:
         self._validate_persistent(state)
         if attribute_names is not None:
-            attribute_names = list(attribute_names)
             for name in attribute_names:
                 if name not in state.manager:
                     raise InvalidRequestError(
@@ -94,3 +95,7 @@ class Expiry:
             elif one in self._new:
                 del self._new[one]
                 self._detach_states([one])
+
+
+def _names(attribute_names: Iterable[str] | None) -> list[str] | None:
+    return None if attribute_names is None else list(attribute_names) or None

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import inspect
-from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError
 
 from session.instrument.base import instance_state, state_label
+from session.mapping.identity import identity_key
 
 __all__ = [
     "SessionLookups",
@@ -55,18 +55,9 @@ class SessionLookups:
         :param identity_token: the key's third part.
         :return: ``(class, primary key tuple, token)``.
         :raises ArgumentError: nothing was given from which a key could be made.
+        :raises UnmappedClassError: the class is not mapped.
         """
-        if class_ is not None:
-            mapper = inspect(class_).mapper
-            if row is not None:
-                return mapper.identity_key_from_row(row, identity_token=identity_token)  # type: ignore[no-any-return]
-            if ident is not None:
-                values = tuple(ident) if isinstance(ident, (tuple, list)) else (ident,)
-                return mapper.identity_key_from_primary_key(values, identity_token=identity_token)  # type: ignore[no-any-return]
-        elif instance is not None:
-            mapper = instance_state(instance).manager.mapper
-            return mapper.identity_key_from_instance(instance)  # type: ignore[no-any-return]
-        raise ArgumentError("identity_key() needs a class with ident= or row=, or instance=")
+        return identity_key(class_, ident, instance=instance, row=row, identity_token=identity_token)
 
     @classmethod
     def object_session(cls, instance: Any) -> Any:

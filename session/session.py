@@ -345,6 +345,8 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     def _connection_for_bind(
         self, bind: Engine | Connection, execution_options: Mapping[str, Any] | None = None
     ) -> Connection:
+        if self._manager is not None:
+            check_managed(self)
         transaction = self._transaction
         if transaction is None:
             transaction = self._autobegin_t()

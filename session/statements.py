@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Result, ScalarResult
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoResultFound, SAWarning
+from sqlalchemy.schema import DefaultGenerator
 
 from session._accel import identity
 from session.constants import CLASS_MANAGER, PASSIVE_OFF
@@ -82,8 +83,11 @@ class Statements:
     ) -> Any:
         """Execute a statement, and give the first column of its first row, or ``None`` without rows.
 
-        Arguments are those of :meth:`execute`.
+        Arguments are those of :meth:`execute`; a ``Sequence`` or another default gives its next value.
         """
+        if isinstance(statement, DefaultGenerator):
+            connection = self._connection_for(bind_arguments=bind_arguments)
+            return connection.scalar(statement, params, execution_options=execution_options)
         if keywords:
             return self.execute(
                 statement, params, execution_options=execution_options, bind_arguments=bind_arguments, **keywords

@@ -126,7 +126,7 @@ class Plan:
         if extracted is not None and source >= 0:
             parameter = extracted[source]
         if parameter.required:
-            raise InvalidRequestError(f"A value is required for bind parameter {key!r} of: {self.sql}")
+            raise InvalidRequestError(f"A value is required for bind parameter {key!r} of: {self.sql}", code="cd3x")
         return parameter.effective_value
 
     def bind(self, given: Mapping[str, Any], extracted: Sequence[Any] | None = None) -> Any:

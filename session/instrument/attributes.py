@@ -15,7 +15,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.operators import ColumnOperators, OperatorType
 
 from session._accel import descriptors
-from session.constants import NO_VALUE, PASSIVE_OFF
+from session.constants import NO_VALUE, PASSIVE_OFF, NotExtension
 from session.core.inspection import inspects_itself
 from session.core.sql import HasCacheKey, InternalTraversal, propagating_attrs, roles
 from session.history import History
@@ -60,7 +60,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
     is_instance = is_mapper = is_selectable = is_aliased_class = False
     is_bundle = is_property = is_clause_element = False
     _is_internal_proxy = False
-    extension_type: Any = None
+    extension_type: Any = NotExtension.NOT_EXTENSION
     inherit_cache = True
 
     _cache_key_traversal = [
@@ -97,8 +97,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
         self.impl = impl
         self._of_type = of_type
         self._extra_criteria = extra_criteria
-        if doc is not None:
-            self.__doc__ = doc
+        self.__doc__ = doc
 
     # -- what it is --------------------------------------------------------------------------
 

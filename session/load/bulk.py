@@ -7,7 +7,7 @@ several tables are written table by table, the base first.  Next on the way: ``c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "bulk_save_objects",
     "bulk_update_mappings",
     "insert_rows",
+    "spread",
     "update_rows",
 ]
 
@@ -61,6 +62,26 @@ def _has_expressions(rows: Sequence[Sequence[Any]]) -> bool:
             if issubclass(kind, ClauseElement) or hasattr(kind, "__clause_element__"):
                 return True
     return False
+
+
+def spread(mapper: Any, rows: Sequence[Row]) -> Sequence[Row]:
+    """Give rows the values of columns in place of those of composites and hybrids, which are written to columns.
+
+    :raises ArgumentError: the value of a composite does not tell its columns' values.
+    :raises InvalidRequestError: a hybrid does not say how it is written in bulk.
+    """
+    for key in mapper.written_through:
+        if any(key in row for row in rows):
+            write = getattr(mapper.class_, key)._bulk_dml_setter(key)
+            rows = [_written(write, key, row) if key in row else row for row in rows]
+    return rows
+
+
+def _written(write: Callable[[dict[str, Any]], None], key: str, row: Row) -> Row:
+    written = dict(row)
+    write(written)
+    written.pop(key, None)
+    return written
 
 
 def _picker(keys: Sequence[str]) -> Any:
@@ -112,7 +133,7 @@ def insert_rows(
 
     :param connection: a Core connection.
     :param mapper: the mapper of the class.
-    :param rows: dictionaries; other keys than those of column attributes are passed over.
+    :param rows: dictionaries; other keys than those of column attributes and composites are passed over.
     :param statement: the ``insert()`` that the rows were given to, with values, prefixes and the like.
     :param returning: columns whose values are wanted.
     :param render_nulls: ``None`` is written as NULL, rather than left to the column's default.
@@ -121,7 +142,7 @@ def insert_rows(
     :return: a tuple per row, of the ``returning`` columns.
     """
     given = rows
-    rows = _completed(mapper, rows)
+    rows = _completed(mapper, spread(mapper, rows))
     tables = mapper.sorted_tables
     if len(tables) == 1 and not keep_keys:
         return _insert_table(
@@ -313,6 +334,7 @@ def update_rows(
     :raises InvalidRequestError: a row lacks its primary key.
     :raises StaleDataError: a row was not there.
     """
+    rows = spread(mapper, rows)
     version = mapper.version_id_col
     version_key = None if version is None else mapper.prop_of_column[version].key
     more = {} if statement is None else dict(selects.values_of(statement))

@@ -15,11 +15,12 @@ from sqlalchemy import bindparam
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session.core import capabilities, selects
-from session.load.bulk import insert_rows, update_rows
+from session.load.bulk import insert_rows, spread, update_rows
 from session.load.compile import ColumnList
 from session.load.context import LoadContext
 from session.load.dml_plugin import column_for, plain_statement, row_criteria
 from session.load.entities import name_parts, parts_of
+from session.load.parameters import parameter_sets
 from session.load.result import LoadedResult, empty_result, result_metadata
 from session.load.synchronize import Synchronizer, choose_strategy
 
@@ -133,8 +134,8 @@ def execute_dml(
     if statement.is_insert:
         return run.insert(params, strategy)
     if isinstance(params, (list, tuple)):
-        return run.update_by_key(params)
-    return run.change(params or {})
+        return run.update_by_key(parameter_sets(params))
+    return run.change(next(iter(parameter_sets(params)), {}))
 
 
 class _Run:
@@ -167,7 +168,7 @@ class _Run:
     def insert(self, params: Any, strategy: str) -> Any:
         """Run an INSERT: as it stands, or a batch of rows."""
         returning = Returning(self.statement)
-        rows = [params] if isinstance(params, Mapping) else list(params or ())
+        rows = parameter_sets(params)
         if not rows or strategy in ("raw", "orm"):
             made = plain_statement(self.statement, returning.columns)
             result = self.execute(made, rows or None)
@@ -206,6 +207,7 @@ class _Run:
                 f"A bulk UPDATE of {self.mapper.class_.__name__} by primary key cannot have RETURNING; "
                 "run update().where().values().returning() instead"
             )
+        rows = spread(self.mapper, rows)
         where = selects.where_of(self.statement)
         strategy = choose_strategy(self.options)
         if where:
@@ -255,13 +257,17 @@ class _Run:
             plain = {}
             stale = []
             for key, value in row.items():
-                if key not in dict_ or key not in self.mapper.props:
+                prop = self.mapper.props.get(key)
+                if key not in dict_ or prop is None or not prop.is_column:
                     continue
                 if hasattr(value, "__clause_element__") or hasattr(value, "is_clause_element"):
                     stale.append(key)
                 else:
                     plain[key] = value
             dict_.update(plain)
+            refresh = state.manager.dispatch.refresh
+            if refresh and plain:
+                refresh(state, None, list(plain))
             state.commit(dict_, list(plain))
             if stale:
                 state.expire_attributes(dict_, stale)

@@ -54,16 +54,13 @@ def written_pairs(statement: Any, pairs: Iterable[tuple[Any, Any]]) -> Iterator[
                 yield key, value
             continue
         notes = selects.notes_of(key)
-        name = notes.get("proxy_key")
-        if "bundle" not in notes and name is not None and name in mapper.props:
-            column = column_for(mapper, table, name)
-            yield (key if column is None or column.table is not table else column), value
-            continue
-        spread = getattr(key, "_bulk_update_tuples", None)
+        name = notes.get("proxy_key", "")
+        column = column_for(mapper, table, name) if "bundle" not in notes and name in mapper.props else None
+        spread = getattr(key, "_bulk_update_tuples", None) if column is None else None
         if spread is not None:
-            yield from ((each, part) for each, part in written_pairs(statement, spread(value)))
+            yield from written_pairs(statement, spread(value))
         else:
-            yield key, value
+            yield (key if column is None or column.table is not table else column), value
 
 
 class _EntityDML:

@@ -27,6 +27,7 @@ from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
 from session.load.known_plans import find_plan
 from session.load.loader_option import OwnClass
+from session.load.parameters import given_values
 from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
 from session.load.streaming import Source, load_chunks
 
@@ -195,22 +196,6 @@ def prepare(statement: Any, dialect: Any, *, cache_key: Any = None, schema_trans
     plain, builder = translate(selects.resolved(statement))
     plan = plan_for(plain, dialect, schema_translate_map=schema_translate_map, cache_key=cache_key)
     return SelectPlan(plan, builder)
-
-
-def given_values(own: Mapping[str, Any] | None, params: Any) -> Mapping[str, Any]:
-    """Gather the values that parameters are given from outside of the statement.
-
-    :param own: those that ``statement.params()`` has set.
-    :param params: those that came with the statement.
-    """
-    if params is not None and type(params) is not dict and not isinstance(params, Mapping):
-        params = list(params)
-        if len(params) > 1:
-            raise InvalidRequestError("A SELECT of mapped classes takes one set of parameters, not a list of several")
-        params = params[0] if params else None
-    if own:
-        return {**own, **params} if params else own
-    return params or NOTHING
 
 
 def execute_select(

@@ -86,6 +86,7 @@ class JoinList:
         )
         right = target.selectable
         index, start = self.place(source.selectable, parts)
+        _need_other_tables(start, target)
         outer = request.isouter or request.full
         if secondary is None:
             joined = Join(
@@ -119,6 +120,7 @@ class JoinList:
         if onclause is None:
             onclause = Join(start, selectable).onclause
         if target is not None:
+            _need_other_tables(start, target)
             onclause = self.limited(onclause, target)
         self.put(index, Join(start, selectable, onclause, isouter=request.isouter, full=request.full), target)
 
@@ -193,6 +195,19 @@ def _is_attribute(element: Any) -> bool:
 def _need_relationship(attribute: Any) -> None:
     if not getattr(attribute.property, "is_relationship", False):
         raise ArgumentError(f"Cannot join to {attribute}: it is no relationship; join to a class or a relationship")
+
+
+def _need_other_tables(left: Any, target: Any) -> None:
+    """Refuse a join to an entity whose tables stand on the left side already: no database could tell them apart."""
+    names = {each for each in selects.surface(left) if not isinstance(each, Join)}
+    if not names.isdisjoint(selects.surface(target.selectable)):
+        name = target.mapper.class_.__name__
+        raise InvalidRequestError(
+            f"Cannot join to {name}: the statement selects from its tables already. Join to an alias, "
+            f"aliased({name}, flat=True), by relationship.of_type(alias) or with an ON clause, and use the alias "
+            "in the rest of the statement",
+            code="xaj2",
+        )
 
 
 def _entity(thing: Any) -> Any:

@@ -292,7 +292,8 @@ class Load(LoaderOption):
             if isinstance(attribute, str) and attribute == ANY:
                 settings.append(Setting(self.path, COLUMN, None, name, given))
             else:
-                settings.append(Setting(self.path, COLUMN, self.step_for(attribute, COLUMN), name, given))
+                steps = parts_of(self.step_for(attribute, COLUMN))
+                settings.extend(Setting(self.path, COLUMN, step, name, given) for step in steps)
         return self.also(settings)
 
     def options(self, *options: Load) -> Load:
@@ -448,6 +449,15 @@ def step_of(attribute: Any) -> Step:
         None if target is None else entity_of(target),
         tuple(getattr(attribute, "_extra_criteria", ()) or ()),
     )
+
+
+def parts_of(step: Step) -> Iterable[Step]:
+    """Give the steps of the columns that a composite is made of; of any other attribute, the step itself."""
+    prop = step.owner.mapper.get_property(step.key)
+    if not getattr(prop, "is_composite", False):
+        return (step,)
+    step.owner.mapper.ensure_configured()  # only then a composite knows its columns
+    return [step._replace(key=key) for key in prop.keys]
 
 
 def label(entity: Any) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from session.constants import InspectionAttrExtensionType, NotExtension
+
 if TYPE_CHECKING:
     from session.mapping.mapper import Mapper
 
@@ -30,16 +32,6 @@ __all__ = [
 
 
 _T_co = TypeVar("_T_co", covariant=True)
-
-
-class InspectionAttrExtensionType(enum.Enum):
-    """What kind of extension an inspectable attribute belongs to."""
-
-
-class NotExtension(InspectionAttrExtensionType):
-    """The kinds that are no extension."""
-
-    NOT_EXTENSION = "not_extension"
 
 
 class InspectionAttr:

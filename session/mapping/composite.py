@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, and_, event
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.sql.elements import ClauseList
+from sqlalchemy.sql.elements import BindParameter, ClauseList
 
 from session.constants import NO_VALUE
 from session.core import sql as core_sql
@@ -317,6 +317,20 @@ class CompositeProperty(MapperProperty):
             theirs = getattr(getattr(other, "comparator", other), "expressions", None)
             values = self.prop.values_of(other) if theirs is None else theirs
             return [op(column, value) for column, value in zip(mine, values, strict=True)]
+
+        def _bulk_update_tuples(self, value: Any) -> list[tuple[Any, Any]]:
+            """Give the columns that a value is written to by INSERT and UPDATE, each with its part."""
+            if isinstance(value, BindParameter):
+                value = value.effective_value
+            return list(zip(self.expressions, self.prop.values_of(value), strict=True))
+
+        def _bulk_dml_setter(self, key: str) -> Callable[[dict[str, Any]], None]:
+            """Give the function that puts the parts of the value into a row by attribute name."""
+
+            def write(row: dict[str, Any]) -> None:
+                row.update(zip(self.prop.keys, self.prop.values_of(row[key]), strict=True))
+
+            return write
 
         def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
             if len(other) == 1 and op in _COMPARISONS:

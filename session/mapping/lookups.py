@@ -248,6 +248,15 @@ class MapperLookups:
         self.ensure_configured()
         return self._composites
 
+    @derived
+    def written_through(self) -> Any:
+        """Names of the composites and hybrids, whose values in rows are written to columns."""
+        return tuple(
+            key
+            for key, value in self.all_orm_descriptors.items()
+            if key in self._composites or (key not in self.class_manager and hasattr(value, "bulk_dml_setter"))
+        )
+
     @property
     def all_orm_descriptors(self) -> Any:
         """Every attribute of the class that is inspectable: mapped ones, hybrids, proxies.

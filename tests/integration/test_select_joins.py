@@ -155,3 +155,17 @@ def test_with_polymorphic_reads_all_tables_at_once(engine: Engine) -> None:
         entity = with_polymorphic(Employee, [Engineer, Manager])
         statement = select(entity).where(entity.Engineer.language == "c")
         assert session.scalars(statement).one().name == "elsa"
+
+
+def test_a_join_to_tables_that_stand_in_the_statement_already_is_refused(engine: Engine) -> None:
+    with filled(engine) as session:
+        for statement in (
+            select(Employee.name).join(Engineer, Employee.id == Engineer.id),
+            select(User.name).join(User, User.id == User.id),
+            select(User).join(User.addresses).join(Address, Address.user_id == User.id),
+        ):
+            with pytest.raises(InvalidRequestError, match=r"aliased\(") as caught:
+                session.execute(statement)
+            assert caught.value.code == "xaj2"
+        other = aliased(Engineer, flat=True)
+        assert session.scalars(select(Employee.name).join(other, Employee.id == other.id)).all()
