@@ -13,8 +13,9 @@ from session._accel import pairings
 from session.core.sql import ColumnAdapter
 from session.load.criteria import MADE_FOR_LOADING
 from session.load.entity import entity_loader
+from session.load.lazy_parts import target_entity
 from session.load.loader_option import NoEagerJoins
-from session.load.strategies_lazy import compile_late, target_entity
+from session.load.strategies_lazy import compile_late
 from session.load.strategies_selectin import directed_entity, ends_here
 from session.mapping.aliased import alias_of
 from session.mapping.strategies import factories, register

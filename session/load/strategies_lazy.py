@@ -2,7 +2,8 @@
 
 :class:`LazyLoader` is what a relationship attribute calls.  A many-to-one whose target is in the
 Session needs no SQL; everything else runs one prepared SELECT per relationship.
-Next on the way: ``load/prepared.py``; ``load/refresh.py`` for targets that are found by their key.
+Next on the way: ``load/lazy_parts.py`` for what a load goes by; ``load/prepared.py``;
+``load/refresh.py`` for targets that are found by their key.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 from sqlalchemy.util import warn
@@ -20,7 +21,6 @@ from session.constants import (
     ATTR_WAS_SET,
     LOAD_AGAINST_COMMITTED,
     MANYTOONE,
-    NO_AUTOFLUSH,
     NO_RAISE,
     NO_VALUE,
     NON_PERSISTENT_OK,
@@ -28,22 +28,31 @@ from session.constants import (
     RELATED_OBJECT_OK,
     SQL_OK,
 )
-from session.core.sql import visitors
-from session.exc import DetachedInstanceError, ObjectDeletedError
+from session.exc import DetachedInstanceError
 from session.load.carried import CarriedOptions, peers_of
 from session.load.context import EMPTY_DICT
-from session.load.loader_option import RELATIONSHIP, AtPath, LocalLoad, Setting, Step
-from session.load.option_tree import resolve_options
+from session.load.lazy_parts import (
+    GONE,
+    back_options,
+    directive_of,
+    identity_criterion,
+    is_late,
+    loads_pending,
+    may_flush,
+    parametrized,
+    plain_way,
+    present,
+    read_column,
+    shown_path,
+    target_entity,
+)
+from session.load.loader_option import RELATIONSHIP, AtPath
 from session.load.prepared import PreparedSelect, run_select
 from session.load.refresh import load_by_identity
 from session.mapping.path import Path
 from session.mapping.strategies import hooks, register, strategy_for
 
 __all__ = ["LazyLoader", "LazyStrategy", "NoLoader", "RaiseLoader"]
-
-PENDING_LOADS = "load_pending"
-"""Name of the mark on a state whose relationships load without it being persistent."""
-
 
 # -- strategies ------------------------------------------------------------------------------------
 
@@ -77,11 +86,6 @@ def compile_late(prop: Any, part: Any, name: str) -> None:
     part.reset = True
     if kind_of(name) != kind_of(prop.strategy):
         part.callable = loader_for(prop, name)
-
-
-def is_late(name: str) -> bool:
-    """Tell whether a strategy leaves the loading to the moment of reading."""
-    return name in ("select", "peers", "raise", "raise_on_sql", "noload")
 
 
 def kind_of(name: str) -> str:
@@ -417,145 +421,6 @@ class LazyLoader:
             found = (*held, *back_options(prop), AtPath(start.child(prop, target_entity(prop))))
             memo[key] = found
         return found
-
-
-# -- parts of a lazy load ---------------------------------------------------------------------------------
-
-
-class _Gone:
-    """The object is in the Session, and is no value for the attribute."""
-
-
-GONE = _Gone()
-
-
-def present(session: Any, target: Any, ident: Any, token: Any, passive: int) -> Any:
-    """Look into the Session for the target of a many-to-one.
-
-    :return: the object, ``None`` if it is not there, ``GONE`` if it is and can't be the value: of another class, or
-        its row was deleted; ``PASSIVE_NO_RESULT`` if it is expired and SQL is not allowed.
-    """
-    shelf = session.identity_map.shelves.get((target.identity_class, token))
-    state: Any = None if shelf is None else shelf.get(ident)
-    obj = None if state is None else state()
-    if obj is None:
-        return None
-    if not isinstance(obj, target.class_):
-        return GONE
-    if state.expired:
-        if not passive & SQL_OK:
-            return PASSIVE_NO_RESULT
-        if not passive & RELATED_OBJECT_OK:
-            return obj
-        try:
-            state.load_expired(passive)
-        except ObjectDeletedError:
-            session._remove_newly_deleted([state])
-            return GONE
-    return obj
-
-
-def shown_path(state: Any, prop: Any) -> tuple[Any, ...]:
-    """Give the steps from the statement that has loaded an object to one of its relationships, for listeners."""
-    start = (state.manager.mapper,) if state.load_path is None else state.load_path.steps
-    return (*start, prop)
-
-
-def read_column(mapper: Any, state: Any, dict_: dict[str, Any], column: Any, passive: int) -> Any:
-    """Read an object's value for a column, as far as the flags allow."""
-    prop = mapper.prop_of_column.get(column)
-    if prop is None:
-        prop = mapper.get_property_by_column(column)
-    key = prop.key
-    if not passive & LOAD_AGAINST_COMMITTED:
-        if key in dict_:
-            return dict_[key]
-        return state.manager[key].impl.get(state, dict_, passive)
-    return state.manager[key].impl.get_committed_value(state, dict_, passive)
-
-
-def may_flush(session: Any, state: Any, passive: int) -> bool:
-    """Tell whether a flush comes before the load."""
-    return not passive & NO_AUTOFLUSH and session.autoflush and state.ident is not None
-
-
-def loads_pending(prop: Any, state: Any) -> bool:
-    """Tell whether the relationship loads for an object that is not in the database yet."""
-    return bool(prop.load_on_pending or state.peek(PENDING_LOADS))
-
-
-def plain_way(prop: Any, state: Any) -> bool:
-    """Tell whether the options that came with an object leave the relationship's own condition as it is."""
-    if not state.load_options:
-        return True
-    directive = directive_of(prop, state)
-    if directive is not None and directive.criteria:
-        return False
-    return not any(getattr(option, "is_loader_criteria", False) for option in state.load_options)
-
-
-def directive_of(prop: Any, state: Any) -> Any:
-    """Give what the options that came with an object say about one of its relationships."""
-    held = state.load_options
-    memo = held.memo if isinstance(held, CarriedOptions) else {}
-    resolved = memo.get("resolved")
-    if resolved is None:
-        resolved = memo["resolved"] = resolve_options(held or ())
-    mapper = state.manager.mapper
-    path = state.load_path
-    scope = resolved.scope(mapper) if path is None else resolved.scope_at(path.steps)
-    entity = mapper if path is None else path.steps[-1]
-    return scope.find(entity, mapper, prop.key, RELATIONSHIP)
-
-
-def target_entity(prop: Any) -> Any:
-    """Give the entity that a relationship leads to."""
-    return getattr(prop, "entity", None) or prop.mapper
-
-
-def parametrized(clause: Any, nulls: tuple[str, ...]) -> Any:
-    """Give a lazy condition with its parameters named param_1, param_2, ... in the order of ``clause.params``.
-
-    :param nulls: names of those whose value is ``None``: they become ``IS NULL``.
-    """
-    numbers = {key: number for number, (key, _) in enumerate(clause.params, 1)}
-    names = {key: f"param_{number}" for key, number in numbers.items()}
-    absent = [key for key, name in names.items() if name in nulls]
-    criterion = clause.with_nulls(absent) if absent else clause.criterion
-
-    def rename(element: Any, **keywords: Any) -> Any:
-        if getattr(element, "__visit_name__", "") != "bindparam":
-            return None
-        if element.key not in names:
-            return element
-        return bindparam(names[element.key], type_=element.type, required=True)
-
-    return visitors.replacement_traverse(criterion, {}, rename)
-
-
-def identity_criterion(target: Any, values: list[Any]) -> tuple[list[Any], Mapping[str, Any]]:
-    """Give the condition on a primary key, with named parameters, and their values."""
-    criterion = []
-    given = {}
-    for number, (column, value) in enumerate(zip(target.primary_key, values, strict=False), 1):
-        if value is None:
-            criterion.append(column.is_(None))
-        else:
-            criterion.append(column == bindparam(f"pk_{number}", type_=column.type))
-            given[f"pk_{number}"] = value
-    return criterion, given
-
-
-def back_options(prop: Any) -> tuple[LocalLoad, ...]:
-    """Keep eager loads of the reverse many-to-one from loading what the parent is already."""
-    made: list[LocalLoad] = []
-    for reverse in prop.reverse_properties:
-        if reverse.direction is MANYTOONE and reverse.use_get and not is_late(reverse.strategy):
-            target = target_entity(prop)
-            setting = Setting((), RELATIONSHIP, Step(target, reverse.key), "select")
-            option: Any = LocalLoad(target).also([setting])
-            made.append(option)
-    return tuple(made)
 
 
 def _restore(cls: type[Any], key: str, name: str) -> Any:

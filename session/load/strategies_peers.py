@@ -14,9 +14,10 @@ from typing import Any
 from session.constants import INSTANCE_STATE
 from session.load.carried import PeerGroup, peers_of
 from session.load.context import LoadContext
+from session.load.lazy_parts import plain_way
 from session.load.loader_option import RELATIONSHIP, AtPath
 from session.load.prepared import run_select
-from session.load.strategies_lazy import LazyLoader, compile_late, loader_for, plain_way
+from session.load.strategies_lazy import LazyLoader, compile_late, loader_for
 from session.load.strategies_selectin import KEYS, SelectinLoad, set_scalar
 from session.mapping.path import Path
 from session.mapping.strategies import register

@@ -28,10 +28,11 @@ from session.constants import (
     PASSIVE_NO_RESULT,
     PASSIVE_OFF,
 )
+from session.load.lazy_parts import read_column, target_entity
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
-from session.load.strategies_lazy import compile_late, read_column, target_entity
+from session.load.strategies_lazy import compile_late
 from session.mapping.aliased import alias_of, with_polymorphic
 from session.mapping.strategies import factories, register
 

@@ -20,6 +20,7 @@ from session.mapping.constructor import keyword_constructor
 from session.mapping.dataclass import FieldOptions
 from session.mapping.declarative_meta import DeclarativeMeta
 from session.mapping.events import RegistryEvents
+from session.mapping.install import install_mapper
 from session.mapping.mapper import Mapper
 
 __all__ = ["registry"]
@@ -177,7 +178,7 @@ class registry:
             parent = next((one.mapper for one in above if one is not None and one.mapper is not None), None)
             if parent is not None:
                 kw["inherits"] = parent
-        made: Mapper[Any] = scan.install_mapper(self, class_, local_table, kw)
+        made: Mapper[Any] = install_mapper(self, class_, local_table, kw)
         return made
 
     # -- bases -----------------------------------------------------------------

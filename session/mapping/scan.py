@@ -6,45 +6,30 @@ and calls the mapper.  Before it: ``declarative.py`` and ``registry.py``; after 
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import Field
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table, event
+from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.util import warn
 
 from session.core import schema as core_schema
 from session.core.selectables import note_new_column
 from session.exc import MappedAnnotationError
-from session.instrument import register_class
 from session.instrument.base import opt_manager_of_class
-from session.mapping import clsregistry
-from session.mapping.annotations import (
-    is_class_variable,
-    is_mapped_annotation,
-    read_mapped,
-    read_target,
-    without_none,
-)
+from session.mapping.annotations import is_class_variable, is_mapped_annotation, read_mapped, read_target
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
-from session.mapping.body import (
-    annotations_of,
-    cascading_names,
-    is_mappable,
-    maps_name,
-    metadata_of,
-    names_in_order,
-)
+from session.mapping.body import annotations_of, cascading_names, is_mappable, maps_name, metadata_of, names_in_order
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
+from session.mapping.install import install_mapper
 from session.mapping.mapped_column import MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
 
-__all__ = ["ClassScan", "has_inherited_table", "install_mapper", "map_class", "without_none"]
+__all__ = ["ClassScan", "has_inherited_table", "map_class"]
 
 _OURS = ("metadata", "registry", "type_annotation_map")
 
@@ -66,45 +51,6 @@ def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | N
         ClassScan(registry, cls, dataclass_options).run()
     finally:
         end_scan(cls)
-
-
-def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None) -> Any:
-    """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it."""
-    manager = opt_manager_of_class(cls)
-    if cls.__init__ is object.__init__ and registry.constructor is not None:
-        type.__setattr__(cls, "__init__", registry.constructor)
-    if manager is None or not manager.is_mapped:
-        manager = register_class(cls)
-        manager.registry = registry
-    try:
-        made = (mapper or Mapper)(cls, table, **arguments)
-    except Exception:
-        if not manager.is_mapped or manager.mapper.configured is False:
-            Mapper.undo(cls)
-        raise
-    type.__setattr__(cls, "__mapper__", made)
-    made.names_on_class.append("__mapper__")
-    if "__table__" not in cls.__dict__ and made.local_table is not None:
-        type.__setattr__(cls, "__table__", made.local_table)
-        made.names_on_class.append("__table__")
-    clsregistry.add_class(registry._class_registry, cls)
-    _listen_for_hooks(registry, cls)
-    return made
-
-
-def _listen_for_hooks(registry: Any, cls: type[Any]) -> None:
-    """Have ``__declare_first__`` and ``__declare_last__`` of a class called around the configuration of mappers."""
-    for hook, moment in (("__declare_first__", "before_configured"), ("__declare_last__", "after_configured")):
-        if not callable(getattr(cls, hook, None)):
-            continue
-        held = weakref.ref(cls)
-
-        def call(registry: Any, held: Any = held, hook: str = hook) -> None:
-            target = held()
-            if target is not None and "__mapper__" in target.__dict__:
-                getattr(target, hook)()
-
-        event.listen(registry, moment, call)
 
 
 def mapped_bases(cls: type[Any]) -> Iterator[Mapper[Any]]:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, ForeignKey, String, create_engine, event, func, i
 from sqlalchemy.pool import StaticPool
 
 from session import DeclarativeBase, Mapped, Session, configure_mappers, mapped_column, relationship, selectinload
-from session.flush.unitofwork import dependency_for
+from session.flush.concerned import dependency_for
 from tests.faults.test_killed_processes import environment
 from tests.integration.session_models import Address, Base, Group, User
 
