@@ -44,6 +44,7 @@ __all__ = [
     "assign_columns",
     "assign_one",
     "copy_values",
+    "divide",
     "gather_identities",
     "gather_inserts",
     "gather_updates",
@@ -96,16 +97,6 @@ cdef inline bint is_plain(value):
     )
 
 
-cdef class _Field:
-    """One column of an INSERT's recipe, its parts where a loop gets at them quickly."""
-
-    cdef object key, default, bit
-    cdef long kind
-
-    def __init__(self, field):
-        self.key, self.kind, self.default, self.bit, _ = field
-
-
 Field = tuple[str, int, Any, int, str]
 """Attribute key, what to do without a value, the default, bit in the mask, column name."""
 
@@ -123,18 +114,29 @@ def is_expression(value: Any) -> bool:
 def segments(states: Iterable[Any]) -> list[tuple[Any, list[Any]]]:
     """Cut states into neighbours of the same class.
 
-    :return: pairs of class manager and states, in the order of the states.
+    :return: pairs of mapper and states, in the order of the states.
     """
-    found: list[tuple[Any, list[Any]]] = []
-    manager: Any = None
-    members: list[Any] = []
+    cdef list found = []
+    cdef list members = None
+    cdef object manager = None
+    cdef InstanceState state
     for state in states:
         if state.manager is not manager:
             manager = state.manager
             members = []
-            found.append((manager, members))
+            found.append((manager.mapper, members))
         members.append(state)
     return found
+
+
+def divide(states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Divide states into those whose objects have no row yet, and those that have one."""
+    cdef list pending = []
+    cdef list persistent = []
+    cdef InstanceState state
+    for state in states:
+        (pending if state.ident is None else persistent).append(state)
+    return pending, persistent
 
 
 def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any) -> list[Run]:
@@ -157,35 +159,35 @@ def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any)
     cdef long kind
     cdef bint expressions
     cdef PyObject *found
-    cdef _Field column
-    cdef list columns = [_Field(field) for field in fields]
+    cdef tuple field
+    cdef tuple columns = tuple(fields)
     for state in states:
         dict_ = instance_dict(live_object(state))
         mask = 0
         expressions = False
         row = []
         calls = None
-        for column in columns:
-            kind = column.kind
-            found = PyDict_GetItemWithError(dict_, column.key)
+        for field in columns:
+            kind = field[1]
+            found = PyDict_GetItemWithError(dict_, field[0])
             value = NO_VALUE if found is NULL else <object>found
             if value is None or value is NO_VALUE:
                 if kind == IS_PLAIN:
                     value = None
                 elif kind == IS_OMIT or (kind == IS_OMIT_IF_MISSING and value is NO_VALUE):
-                    mask |= column.bit
+                    mask |= field[3]
                     continue
                 elif kind == IS_CONSTANT or (kind == IS_CONSTANT_IF_MISSING and value is NO_VALUE):
-                    value = column.default
+                    value = field[2]
                 elif kind == IS_CALL or kind == IS_ALWAYS_CALL or (kind == IS_CALL_IF_MISSING and value is NO_VALUE):
                     if calls is None:
                         calls = []
-                    calls.append((len(row), column.default))
+                    calls.append((len(row), field[2]))
                     value = None
             elif kind == IS_ALWAYS_CALL:
                 if calls is None:
                     calls = []
-                calls.append((len(row), column.default))
+                calls.append((len(row), field[2]))
                 value = None
             elif not is_plain(value) and is_expression(value):
                 expressions = True

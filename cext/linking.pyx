@@ -3,7 +3,9 @@
 
 from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.list cimport PyList_GetSlice
+from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_CheckExact
 
 from session._cy.state cimport InstanceState, instance_dict, live_object
 
@@ -148,10 +150,18 @@ def outcome(dict statuses):
     return saved, gone
 
 
+cdef inline bint is_same(old, value) except -1:
+    """Tell whether an attribute was set to the number or text that it had."""
+    if PyLong_CheckExact(old):
+        return PyLong_CheckExact(value) and value == old
+    return PyUnicode_CheckExact(old) and PyUnicode_CheckExact(value) and value == old
+
+
 def concerned(states, keys, frozenset watched):
     """Find out which relationships saving the states concerns."""
     cdef list holding = [[] for _ in keys]
-    cdef list changed = []
+    cdef dict changed = {}
+    cdef set those
     cdef dict dict_
     cdef dict committed
     cdef InstanceState state
@@ -166,10 +176,19 @@ def concerned(states, keys, frozenset watched):
                 if PyDict_Contains(dict_, key) or (committed is not None and PyDict_Contains(committed, key)):
                     (<list>holding[number]).append(state)
         elif committed:
-            for key in committed:
-                if key in watched:
-                    changed.append(state)
-                    break
+            dict_ = instance_dict(live_object(state))
+            those = None
+            for key, old in committed.items():
+                if key in watched and not is_same(old, dict_.get(key)):
+                    if those is None:
+                        those = set()
+                    those.add(key)
+            if those is not None:
+                group = frozenset(those)
+                if group in changed:
+                    (<list>changed[group]).append(state)
+                else:
+                    changed[group] = [state]
     return holding, changed
 
 

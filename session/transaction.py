@@ -82,13 +82,14 @@ class SessionTransaction(Guarded):
 
     :ivar session: the Session; ``None`` once closed.
     :ivar origin: what began it, a :class:`SessionTransactionOrigin`.
+    :ivar nested: true for a savepoint.
     """
 
     def __init__(
         self, session: Session, origin: SessionTransactionOrigin, parent: SessionTransaction | None = None
     ) -> None:
         check_managed(session)
-        nested = origin is SessionTransactionOrigin.BEGIN_NESTED
+        self.nested = nested = origin is SessionTransactionOrigin.BEGIN_NESTED
         if nested and parent is None:
             raise InvalidRequestError("A savepoint needs a transaction around it; call begin() before begin_nested()")
         self.session: Session = session
@@ -120,11 +121,6 @@ class SessionTransaction(Guarded):
     def parent(self) -> SessionTransaction | None:
         """The transaction around this one, ``None`` for the root."""
         return self._parent
-
-    @property
-    def nested(self) -> bool:
-        """True for a savepoint."""
-        return self.origin is SessionTransactionOrigin.BEGIN_NESTED
 
     @property
     def is_active(self) -> bool:

@@ -33,6 +33,7 @@ __all__ = [
     "assign_columns",
     "assign_one",
     "copy_values",
+    "divide",
     "gather_identities",
     "gather_inserts",
     "gather_updates",
@@ -78,7 +79,7 @@ def is_expression(value: Any) -> bool:
 def segments(states: Iterable[Any]) -> list[tuple[Any, list[Any]]]:
     """Cut states into neighbours of the same class.
 
-    :return: pairs of class manager and states, in the order of the states.
+    :return: pairs of mapper and states, in the order of the states.
     """
     found: list[tuple[Any, list[Any]]] = []
     manager: Any = None
@@ -87,9 +88,18 @@ def segments(states: Iterable[Any]) -> list[tuple[Any, list[Any]]]:
         if state.manager is not manager:
             manager = state.manager
             members = []
-            found.append((manager, members))
+            found.append((manager.mapper, members))
         members.append(state)
     return found
+
+
+def divide(states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Divide states into those whose objects have no row yet, and those that have one."""
+    pending: list[Any] = []
+    persistent: list[Any] = []
+    for state in states:
+        (pending if state.ident is None else persistent).append(state)
+    return pending, persistent
 
 
 def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any) -> list[Run]:

@@ -105,18 +105,20 @@ def outcome(statuses: Statuses) -> tuple[list[Any], list[Any]]:
     return saved, gone
 
 
-def concerned(states: Iterable[Any], keys: Sequence[str], watched: frozenset[str]) -> tuple[list[list[Any]], list[Any]]:
+def concerned(
+    states: Iterable[Any], keys: Sequence[str], watched: frozenset[str]
+) -> tuple[list[list[Any]], dict[frozenset[str], list[Any]]]:
     """Find out which relationships saving the states concerns.
 
     :param states: states of one class.
     :param keys: the keys of its relationships.
     :param watched: attributes whose change concerns a relationship of a persistent object.
-    :return: for each key the new states that hold something there or have held it, and the persistent states with
-        a change in ``watched``.
+    :return: for each key the new states that hold something there or have held it, and the persistent states by
+        those attributes in ``watched`` that have changed. One that was set to the number or text that it had has not.
     """
     holding: list[list[Any]] = [[] for _ in keys]
     places = list(zip(keys, holding, strict=True))
-    changed = []
+    changed: dict[frozenset[str], list[Any]] = {}
     for state in states:
         committed = state.committed
         if state.ident is None:
@@ -124,9 +126,17 @@ def concerned(states: Iterable[Any], keys: Sequence[str], watched: frozenset[str
             for key, holders in places:
                 if key in dict_ or (committed is not None and key in committed):
                     holders.append(state)
-        elif committed and not watched.isdisjoint(committed):
-            changed.append(state)
+        elif committed:
+            dict_ = state().__dict__
+            those = [key for key, old in committed.items() if key in watched and not _is_same(old, dict_.get(key))]
+            if those:
+                changed.setdefault(frozenset(those), []).append(state)
     return holding, changed
+
+
+def _is_same(old: Any, value: Any) -> bool:
+    """Tell whether an attribute was set to the number or text that it had."""
+    return (type(old) is int or type(old) is str) and type(value) is type(old) and value == old
 
 
 def states_of(objects: Iterable[Any]) -> list[Any]:

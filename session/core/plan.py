@@ -50,6 +50,7 @@ class Plan:
     __slots__ = (
         "__weakref__",
         "batched",
+        "binders",
         "compiled",
         "dialect",
         "names",
@@ -93,6 +94,9 @@ class Plan:
             for name in order or ()
             if name in compiled.binds
         )
+        binders = [slot.processor for slot in self.slots]
+        #: what makes the driver's parameter of each value; ``None`` if all go as they are
+        self.binders: list[Callable[[Any], Any] | None] | None = binders if any(binders) else None
         self.names: tuple[str, ...] = tuple(slot.key for slot in self.slots)
         escaped = compiled.escaped_bind_names or {}
         self.text_names: tuple[str, ...] = tuple(escaped.get(slot.name, slot.name) for slot in self.slots)
@@ -149,8 +153,8 @@ class Plan:
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Give the driver's parameters for rows of raw values in the order of ``names``."""
-        processors = [slot.processor for slot in self.slots]
-        if not any(processors):
+        processors = self.binders
+        if processors is None:
             if self.positional:
                 return list(rows)
             names = self.text_names

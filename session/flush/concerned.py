@@ -52,13 +52,12 @@ class Dependencies:
         """The relationships that saving objects concerns, and which: those that changed; of a new object all it has."""
         holding, changed = linking.concerned(states, self.keys, self.watched)
         found = {dependency: holders for dependency, holders in zip(self.all, holding, strict=True) if holders}
-        for state in changed:
-            keys = self.watched.intersection(state.committed)
+        for keys, members in changed.items():
             for dependency in self._changed_with(keys):
-                found.setdefault(dependency, []).append(state)
+                found.setdefault(dependency, []).extend(members)
             if not keys.isdisjoint(self.key_keys):
                 for dependency in self.incoming():
-                    found.setdefault(dependency, []).append(state)
+                    found.setdefault(dependency, []).extend(members)
         return found
 
     def _changed_with(self, keys: frozenset[str]) -> tuple[Dependency, ...]:

@@ -51,8 +51,8 @@ def save_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
 
 def _save_batch(uow: Any, base: Any, pending: list[Any], persistent: list[Any]) -> None:
     connection = uow.connection(base)
-    inserts = _groups(pending)
-    updates = _groups(persistent)
+    inserts = gather.segments(pending) if pending else []
+    updates = gather.segments(persistent) if persistent else []
     for mapper, members in inserts:
         if mapper.dispatch.before_insert:
             for state in members:
@@ -68,8 +68,8 @@ def _save_batch(uow: Any, base: Any, pending: list[Any], persistent: list[Any]) 
     if pending:
         switched = _row_switches(uow, base, inserts)
         if switched:
-            inserts = _groups([state for state in pending if state not in switched])
-            updates = _groups([*persistent, *switched])
+            inserts = gather.segments([state for state in pending if state not in switched])
+            updates = gather.segments([*persistent, *switched])
 
     for table in _tables(inserts, updates):
         if updates:
@@ -96,14 +96,14 @@ def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
     wanted = [state for state in states if state not in uow.spared] if uow.spared else list(states)
     if not wanted:
         return
-    groups = _groups(_by_key(base, wanted))
+    groups = gather.segments(_by_key(base, wanted))
     for mapper, members in groups:
         if mapper.dispatch.before_delete:
             for state in members:
                 mapper.dispatch.before_delete(mapper, connection, state)
     for mapper, members in groups:
         _load_expired_keys(mapper, members)
-    for table in reversed(_tables(groups, ())):
+    for table in reversed(_tables(groups, [])):
         having = [
             (mapper, members)
             for mapper, members in _having(table, groups)
@@ -141,7 +141,7 @@ def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
     wanted = [state for state in columns if state not in uow.spared]
     pending, persistent = _sorted(base, wanted)
     run: list[tuple[Any, frozenset[Any]]] = []
-    for mapper, members in _groups([*persistent, *pending]):
+    for mapper, members in gather.segments([*persistent, *pending]):
         run = [(state, frozenset(columns[state])) for state in members]
         update_columns(uow, connection, mapper, run)
 
@@ -151,10 +151,9 @@ def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
 
 def _sorted(base: Any, states: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """Pending states in the order of adding, persistent ones in that of their keys."""
-    states = list(states)
-    pending = [state for state in states if state.ident is None]
-    persistent = [] if len(pending) == len(states) else [state for state in states if state.ident is not None]
-    pending.sort(key=_insert_order)
+    pending, persistent = gather.divide(states)
+    if len(pending) > 1:
+        pending.sort(key=_insert_order)
     return pending, _by_key(base, persistent)
 
 
@@ -189,19 +188,13 @@ def _identity_key(base: Any) -> Any:
     )
 
 
-def _groups(states: Iterable[Any]) -> Groups:
-    """Neighbours of the same mapper."""
-    return [(manager.mapper, members) for manager, members in gather.segments(states)]
-
-
-def _tables(one: Sequence[tuple[Any, Any]], other: Sequence[tuple[Any, Any]]) -> list[Any]:
+def _tables(one: Groups, other: Groups) -> Sequence[Any]:
     """All tables of the mappers, each after the tables that it extends."""
-    if len(one) + len(other) == 1:
-        return list(recipe_of((one or other)[0][0]).tables)
-    mappers = dict.fromkeys([mapper for mapper, _ in one] + [mapper for mapper, _ in other])
+    mappers = {mapper: None for mapper, _ in one}
+    mappers.update([(mapper, None) for mapper, _ in other])
     chains = [recipe_of(mapper).tables for mapper in mappers]
     if len(chains) == 1:
-        return list(chains[0])
+        return chains[0]
     edges = [edge for chain in chains for edge in pairwise(chain)]
     return topological.sort(edges, [table for chain in chains for table in chain])
 

@@ -365,6 +365,10 @@ class UnitOfWork:
         if self._rowless:
             self._discard_rowless()
         self._saves, self._deletes = linking.by_base(self.states)
+        if len(self._saves) == 1 and not (self._deletes or self._work):
+            [(base, states)] = self._saves.items()
+            persistence.save_states(self, base, states)
+            return
         for task, states in batches(self, self._schedule()):
             self._run(task, states)
 

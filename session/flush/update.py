@@ -113,52 +113,47 @@ def update_rows(uow: Any, connection: Connection, table: Any, groups: Iterable[t
     SQL: one UPDATE for neighbours that set the same columns, one for each row with SQL expressions
     or values that the database has to return.
     """
-    shape: UpdateShape | None = None
-    states: list[Any] = []
-    rows: list[Any] = []
-
-    def put(state_shape: UpdateShape, more_states: list[Any], more_rows: list[Any]) -> None:
-        nonlocal shape, states, rows
-        if state_shape is shape:
-            states += more_states
-            rows += more_rows
-            return
-        finish()
-        shape, states, rows = state_shape, more_states, more_rows
-
-    def finish() -> None:
-        nonlocal shape
-        if shape is not None:
-            done, shape = shape, None
-            _update_run(uow, connection, done, states, rows)
-
     for mapper, members in groups:
         recipe = recipe_of(mapper).table(table)
         if recipe.equated:
             _carry_keys_over(recipe, members)
         if recipe.version_key is not None or recipe.keyed_by_attribute or uow.row_switches or uow.cascaded:
-            runs: list[Any] = [(gather.UNUSUAL, members, [])]
-        else:
-            runs = gather.gather_updates(
-                members, recipe.update_by_key, recipe.keys_of_mask, recipe.key_positions, recipe.unusual_keys
-            )
-        for mask, run_states, run_rows in runs:
-            if mask != gather.UNUSUAL:
-                if recipe.key_positions is not None and mapper.allow_partial_pks:
-                    _check_keys(recipe, run_states, run_rows)
-                put(_shape_of(recipe, mask, False, False), run_states, run_rows)
+            _update_one_by_one(uow, connection, recipe, members)
+            continue
+        for mask, states, rows in gather.gather_updates(
+            members, recipe.update_by_key, recipe.keys_of_mask, recipe.key_positions, recipe.unusual_keys
+        ):
+            if mask == gather.UNUSUAL:
+                _update_one_by_one(uow, connection, recipe, states)
                 continue
-            for state in run_states:
-                worked = _work_out(uow, recipe, state)
-                if worked is None:
-                    continue
-                if worked.expressions:
-                    finish()
-                    _update_expressions(uow, connection, recipe, state, worked)
-                    continue
-                state_shape = _shape_of(recipe, worked.mask, worked.sets_version, worked.checks_version)
-                put(state_shape, [state], [worked.row])
-    finish()
+            if recipe.key_positions is not None and mapper.allow_partial_pks:
+                _check_keys(recipe, states, rows)
+            _update_run(uow, connection, _shape_of(recipe, mask, False, False), states, rows)
+
+
+def _update_one_by_one(uow: Any, connection: Connection, recipe: TableRecipe, states: Iterable[Any]) -> None:
+    """Update objects whose UPDATE has to be worked out for each; neighbours that set the same columns go together."""
+    shape: UpdateShape | None = None
+    members: list[Any] = []
+    rows: list[Any] = []
+    for state in states:
+        worked = _work_out(uow, recipe, state)
+        if worked is None:
+            continue
+        its_shape = None
+        if not worked.expressions:
+            its_shape = _shape_of(recipe, worked.mask, worked.sets_version, worked.checks_version)
+        if shape is not None and shape is not its_shape:
+            _update_run(uow, connection, shape, members, rows)
+            members, rows = [], []
+        shape = its_shape
+        if shape is None:
+            _update_expressions(uow, connection, recipe, state, worked)
+        else:
+            members.append(state)
+            rows.append(worked.row)
+    if shape is not None:
+        _update_run(uow, connection, shape, members, rows)
 
 
 def _shape_of(recipe: TableRecipe, mask: int, sets_version: bool, checks_version: bool) -> UpdateShape:
@@ -350,8 +345,10 @@ def _update_run(
         return
     if shape.places:
         gather.write_back(states, rows, shape.places)
-    tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
-    _forget_made(uow, states, shape, fetched)
+    if shape.places or fetched:
+        tell_refreshed(uow, states, [*(key for key, _ in shape.places), *(key for _, key in fetched)])
+    if shape.made_elsewhere:
+        _forget_made(uow, states, shape, fetched)
 
 
 def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any]) -> list[Any]:
@@ -373,8 +370,6 @@ def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any])
 
 def _forget_made(uow: Any, states: list[Any], shape: UpdateShape, fetched: Sequence[tuple[Any, str]]) -> None:
     """Expire what the database has changed and the UPDATE has not brought back."""
-    if not shape.made_elsewhere:
-        return
     left = [pair[1] for pair in shape.made_elsewhere if pair not in fetched]
     if left:
         expire(states, left)

@@ -233,9 +233,12 @@ def test_identities_and_segments(world: World, cls: Any) -> None:
         state.ident = (at, -at)
     assert world.gather.gather_identities(states[:2], None) == [((0, 0),), ((1, -1),)]
     assert world.gather.gather_identities(states[:2], (1, 0)) == [(0, 0), (-1, 1)]
-    manager, other = world.manager(cls), world.manager(other_cls)
-    assert world.gather.segments(states) == [(manager, states[:2]), (other, states[2:3]), (manager, states[3:])]
+    mapper, other = world.manager(cls).mapper, world.manager(other_cls).mapper
+    assert world.gather.segments(states) == [(mapper, states[:2]), (other, states[2:3]), (mapper, states[3:])]
     assert world.gather.segments([]) == []
+    states[1].ident = None
+    assert world.gather.divide(iter(states)) == ([states[1]], [states[0], *states[2:]])
+    assert world.gather.divide([]) == ([], [])
     assert world.gather.state_of(None) is None
     assert world.gather.state_of(objects[0]) is states[0]
 
@@ -365,7 +368,9 @@ def program(world: World, chance: random.Random) -> Any:
     trace.append(outcome(gather.assign_columns, states, rows, keys, [chance.choice([None, str]) for _ in keys]))
     trace.append(outcome(gather.copy_values, states, [(keys[0], keys[-1])]))
     trace.append(outcome(world.state_loops.expire_keys, states, frozenset(chance.sample(keys, 1))))
-    trace.append([(len(members), manager is world.manager(classes[0])) for manager, members in gather.segments(states)])
+    first = world.manager(classes[0]).mapper
+    trace.append([(len(members), mapper is first) for mapper, members in gather.segments(states)])
+    trace.append([len(part) for part in gather.divide(states)])
     trace.append([picture(state) for state in states])
     trace.append([NO_VALUE in obj.__dict__.values() for obj in objects])
     return trace

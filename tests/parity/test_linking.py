@@ -72,8 +72,26 @@ def test_what_saving_concerns(world: World, child_class: Any) -> None:
     state_of(unchanged).committed = {"name": 3}
     states = [state_of(obj) for obj in (empty, holding, held, persistent, unchanged)]
     found = world.linking.concerned(states, ("parent", "other"), frozenset({"parent_id"}))
-    assert found == ([[state_of(holding), state_of(held)], []], [state_of(persistent)])
-    assert world.linking.concerned([], (), frozenset()) == ([], [])
+    assert found == ([[state_of(holding), state_of(held)], []], {frozenset({"parent_id"}): [state_of(persistent)]})
+    assert world.linking.concerned([], (), frozenset()) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [(3, 3, True), (3, 4, False), ("a" * 3, "aaa", True), (3, 3.0, False), (1, True, False), (None, None, False)],
+)
+def test_setting_the_number_or_text_that_was_there_concerns_nothing(
+    world: World, child_class: Any, old: Any, new: Any, same: bool
+) -> None:
+    obj = world.make(child_class)
+    state = state_of(obj)
+    state.ident = 1
+    obj.__dict__["parent_id"] = new
+    state.committed = {"parent_id": old, "name": 3}
+    changed = world.linking.concerned([state], (), frozenset({"parent_id"}))[1]
+    assert changed == ({} if same else {frozenset({"parent_id"}): [state]})
+    state.committed = {"parent_id": NO_VALUE}
+    assert world.linking.concerned([state], (), frozenset({"parent_id"}))[1] == {frozenset({"parent_id"}): [state]}
 
 
 def test_states_of_objects(world: World, child_class: Any) -> None:
