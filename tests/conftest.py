@@ -15,6 +15,7 @@ import gc
 import importlib
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -24,6 +25,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+if sys.version_info < (3, 11):
+    import sqlalchemy.orm  # noqa: F401 -- in the betas of 2.1, which Python 3.10 has, it cannot come after others
 
 from session import _accel
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -113,7 +113,7 @@ def all_values() -> list[dict[str, Any]]:
                 "day": date(1 + number * 700, 2, 28),
                 "hour": time(number, 59, 1, 123456),
                 "moment": datetime(2024, 2, 29, number, 1, 2, 3),
-                "moment_in_zone": datetime(2024, 2, 29, number, 1, 2, 3, tzinfo=[UTC, zone][number % 2]),
+                "moment_in_zone": datetime(2024, 2, 29, number, 1, 2, 3, tzinfo=[timezone.utc, zone][number % 2]),
                 "identifier": uuid.uuid5(uuid.NAMESPACE_DNS, str(number)),
                 "identifier_as_text": str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))),
                 "colour": list(Colour)[number % 2],
@@ -201,7 +201,7 @@ def test_moments_of_the_other_kind_go_another_way(base: type[DeclarativeBase], n
         notes.check("INSERT", in_arrays=0, others=1)
         naive, in_zone = session.execute(select(func.max(Item.naive), func.max(Item.aware))).one()
     assert naive == datetime(2024, 4, 30, 23)
-    assert in_zone == datetime(2024, 5, 1, 16, tzinfo=UTC)
+    assert in_zone == datetime(2024, 5, 1, 16, tzinfo=timezone.utc)
 
 
 def test_an_adapter_that_somebody_registered_is_asked(item: Any, notes: Notes) -> None:
