@@ -168,26 +168,26 @@ def gather_inserts(states: Iterable[Any], fields: Sequence[Field], context: Any)
         row = []
         calls = None
         for field in columns:
-            kind = field[1]
-            found = PyDict_GetItemWithError(dict_, field[0])
+            key, kind, default, bit, _ = field
+            found = PyDict_GetItemWithError(dict_, key)
             value = NO_VALUE if found is NULL else <object>found
             if value is None or value is NO_VALUE:
                 if kind == IS_PLAIN:
                     value = None
                 elif kind == IS_OMIT or (kind == IS_OMIT_IF_MISSING and value is NO_VALUE):
-                    mask |= field[3]
+                    mask |= bit
                     continue
                 elif kind == IS_CONSTANT or (kind == IS_CONSTANT_IF_MISSING and value is NO_VALUE):
-                    value = field[2]
+                    value = default
                 elif kind == IS_CALL or kind == IS_ALWAYS_CALL or (kind == IS_CALL_IF_MISSING and value is NO_VALUE):
                     if calls is None:
                         calls = []
-                    calls.append((len(row), field[2]))
+                    calls.append((len(row), default))
                     value = None
             elif kind == IS_ALWAYS_CALL:
                 if calls is None:
                     calls = []
-                calls.append((len(row), field[2]))
+                calls.append((len(row), default))
                 value = None
             elif not is_plain(value) and is_expression(value):
                 expressions = True
