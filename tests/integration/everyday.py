@@ -1,11 +1,13 @@
-"""What the everyday suites share: a record of the statements that an engine was sent."""
+"""What the everyday suites share: a record of the statements that an engine was sent, and a count of rows."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
+
+from session import Session
 
 
 class Statements:
@@ -41,3 +43,8 @@ class Statements:
     ) -> None:
         self.texts.append(statement)
         self.parameters.append(parameters)
+
+
+def count(session: Session, entity: Any) -> int:
+    """How many rows the table of a class has."""
+    return session.scalar(select(func.count()).select_from(entity)) or 0

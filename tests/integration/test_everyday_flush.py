@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, FetchedValue, ForeignKey, Sequence, event, func, inspect, select, text
+from sqlalchemy import Engine, FetchedValue, ForeignKey, Sequence, event, inspect, select, text
 from sqlalchemy.exc import CircularDependencyError, IntegrityError, InvalidRequestError, SAWarning
 
 from session import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from session.exc import FlushError, StaleDataError
 
-from .everyday import Statements
+from .everyday import Statements, count
 
 
 class Base(DeclarativeBase):
@@ -76,10 +76,6 @@ def session(engine: Engine) -> Iterator[Session]:
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         yield session
-
-
-def count(session: Session, entity: Any) -> int:
-    return session.scalar(select(func.count()).select_from(entity)) or 0
 
 
 # -- order and number of statements ---------------------------------------------------------------

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, ForeignKeyConstraint, Integer, Table, func, select, text
+from sqlalchemy import Column, Engine, ForeignKey, ForeignKeyConstraint, Integer, Table, select, text
 from sqlalchemy.exc import IntegrityError, InvalidRequestError, SAWarning
 
 from session import (
@@ -20,11 +18,7 @@ from session import (
     remote,
 )
 
-from .everyday import Statements
-
-
-def count(session: Session, entity: Any) -> int:
-    return session.scalar(select(func.count()).select_from(entity)) or 0
+from .everyday import Statements, count
 
 
 def test_no_save_update_cascade_warns_and_leaves_the_object_out(engine: Engine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Table, func, inspect, select
@@ -17,7 +16,7 @@ from session import (
     with_parent,
 )
 
-from .everyday import Statements
+from .everyday import Statements, count
 
 
 class Base(DeclarativeBase):
@@ -98,10 +97,6 @@ def session(engine: Engine) -> Iterator[Session]:
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         yield session
-
-
-def count(session: Session, entity: Any) -> int:
-    return session.scalar(select(func.count()).select_from(entity)) or 0
 
 
 # -- one to many, many to one ---------------------------------------------------------------------

@@ -7,13 +7,7 @@ from sqlalchemy import bindparam, delete, event, exc, insert, inspect, select, t
 
 from session import Query, Session, UserDefinedOption, joinedload, scoped_session, sessionmaker
 
-from .session_models import Address, Base, User
-
-
-@pytest.fixture
-def db(engine):
-    Base.metadata.create_all(engine)
-    return engine
+from .session_models import Address, User
 
 
 @pytest.fixture

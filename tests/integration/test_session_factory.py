@@ -21,13 +21,6 @@ from session import (
 
 from .session_models import Address, Base, User
 
-
-@pytest.fixture
-def db(engine):
-    Base.metadata.create_all(engine)
-    return engine
-
-
 # -- arguments -----------------------------------------------------------------------------------
 
 

@@ -8,13 +8,7 @@ from sqlalchemy import event, exc, inspect, select, text
 from session import Session, selectinload
 from session.exc import NoResultFound, StaleDataError
 
-from .session_models import Address, Base, Document, Group, Node, Place, User
-
-
-@pytest.fixture
-def db(engine):
-    Base.metadata.create_all(engine)
-    return engine
+from .session_models import Address, Document, Group, Node, Place, User
 
 
 @pytest.fixture

@@ -17,13 +17,7 @@ from session import (
 )
 from session.exc import DetachedInstanceError, FlushError, ObjectDeletedError, UnmappedInstanceError
 
-from .session_models import Address, Base, Group, Node, Place, User
-
-
-@pytest.fixture
-def db(engine):
-    Base.metadata.create_all(engine)
-    return engine
+from .session_models import Address, Group, Node, Place, User
 
 
 @pytest.fixture

@@ -8,13 +8,7 @@ from sqlalchemy import event, exc, func, inspect, select, text
 from session import Bundle, Query, Session, aliased, joinedload, selectinload
 from session.exc import MultipleResultsFound, NoResultFound
 
-from .session_models import Address, Base, Group, User
-
-
-@pytest.fixture
-def db(engine):
-    Base.metadata.create_all(engine)
-    return engine
+from .session_models import Address, Group, User
 
 
 @pytest.fixture

@@ -336,6 +336,16 @@ def state_of(obj: Any) -> Any:
     return obj.__dict__[INSTANCE_STATE]
 
 
+def dead(world: World, cls: Any) -> Any:
+    """Give the state of an object that has been collected."""
+    obj = world.make(cls)
+    state = state_of(obj)
+    del obj
+    collect()
+    assert state() is None
+    return state
+
+
 # -- comparing -------------------------------------------------------------------------------
 
 

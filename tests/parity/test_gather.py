@@ -11,7 +11,7 @@ from sqlalchemy import func, text
 
 from session.constants import NO_VALUE
 
-from .hot import World, collect, outcome, picture, show, state_of
+from .hot import World, collect, dead, outcome, picture, show, state_of
 
 KEYS = ("id", "name", "note", "stamp")
 
@@ -33,15 +33,6 @@ class Defaults:
 
 def plain_fields(world: World) -> list[Any]:
     return [(key, world.gather.PLAIN, None, 1 << at, f"{key}_column") for at, key in enumerate(KEYS)]
-
-
-def dead(world: World, cls: Any) -> Any:
-    obj = world.make(cls)
-    state = state_of(obj)
-    del obj
-    collect()
-    assert state() is None
-    return state
 
 
 def test_expressions(world: World) -> None:

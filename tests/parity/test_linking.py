@@ -9,7 +9,7 @@ import pytest
 
 from session.constants import NO_VALUE
 
-from .hot import World, collect, outcome, state_of
+from .hot import World, dead, outcome, state_of
 
 
 @pytest.fixture
@@ -24,15 +24,6 @@ def child_class(world: World) -> Any:
 
 def manager_of(obj: Any) -> Any:
     return state_of(obj).manager
-
-
-def dead(world: World, cls: Any) -> Any:
-    obj = world.make(cls)
-    state = state_of(obj)
-    del obj
-    collect()
-    assert state() is None
-    return state
 
 
 def test_statuses(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from session.constants import NO_VALUE
 
-from ..hot import World, collect, state_of
+from ..hot import World, collect, dead, state_of
 
 
 def test_loops_over_states(world: World, thing: Any) -> None:
@@ -68,9 +68,7 @@ def test_keys_expire_on_many_states(world: World, thing: Any) -> None:
 @pytest.mark.parametrize("stranger", [None, 1, "text", object(), "dead"])
 def test_keys_expire_on_states_of_live_objects_only(world: World, thing: Any, stranger: Any) -> None:
     if stranger == "dead":
-        stranger = state_of(world.make(type(thing)))
-        collect()
-        assert stranger() is None
+        stranger = dead(world, type(thing))
     with pytest.raises((TypeError, AttributeError)):
         world.state_loops.expire_keys([stranger], frozenset({"id"}))
 
