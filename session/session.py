@@ -26,7 +26,7 @@ from session.expiry import Expiry
 from session.flush import unitofwork
 from session.instrument.base import instance_state
 from session.lifecycle import LifeCycle
-from session.load import bulk
+from session.load import bulk_methods
 from session.lookups import SessionLookups
 from session.lookups import all_sessions as _sessions
 from session.lookups import close_all_sessions as close_all_sessions
@@ -512,7 +512,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         """
         objects = list(objects)
         self._in_bulk(
-            bulk.bulk_save_objects,
+            bulk_methods.bulk_save_objects,
             objects,
             return_defaults=return_defaults,
             update_changed_only=update_changed_only,
@@ -534,7 +534,11 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         """
         target = inspect(mapper).mapper
         self._in_bulk(
-            bulk.bulk_insert_mappings, target, mappings, return_defaults=return_defaults, render_nulls=render_nulls
+            bulk_methods.bulk_insert_mappings,
+            target,
+            mappings,
+            return_defaults=return_defaults,
+            render_nulls=render_nulls,
         )
 
     def bulk_update_mappings(self, mapper: Any, mappings: Iterable[dict[str, Any]]) -> None:
@@ -542,7 +546,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
 
         :param mapper: a mapped class or mapper.
         """
-        self._in_bulk(bulk.bulk_update_mappings, inspect(mapper).mapper, mappings)
+        self._in_bulk(bulk_methods.bulk_update_mappings, inspect(mapper).mapper, mappings)
 
     def _in_bulk(self, work: Callable[..., None], *args: Any, **keywords: Any) -> None:
         check_managed(self)

@@ -7,7 +7,7 @@ several tables are written table by table, the base first.  Next on the way: ``c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -19,17 +19,9 @@ from session.core.driver import driver_for
 from session.core.expressions import comparisons, plain
 from session.core.plan import PlanCache, plan_for
 from session.exc import StaleDataError
-from session.instrument.base import instance_state
 from session.load.dml_plugin import plain_statement
 
-__all__ = [
-    "bulk_insert_mappings",
-    "bulk_save_objects",
-    "bulk_update_mappings",
-    "insert_rows",
-    "spread",
-    "update_rows",
-]
+__all__ = ["Row", "insert_rows", "spread", "update_rows"]
 
 Row = Mapping[str, Any]
 
@@ -472,102 +464,3 @@ def _check_rowcount(connection: Any, table: Any, matched: int, expected: int) ->
             expected=expected,
             matched=matched,
         )
-
-
-# -- the Session's bulk methods ------------------------------------------------------------------
-
-
-def bulk_insert_mappings(
-    session: Any, mapper: Any, mappings: Iterable[Row], *, return_defaults: bool = False, render_nulls: bool = False
-) -> None:
-    """Insert dictionaries; see ``Session.bulk_insert_mappings``.
-
-    :param mapper: the mapper of the class.
-    :param return_defaults: put generated primary keys into the dictionaries.
-    :param render_nulls: see :func:`insert_rows`.
-    """
-    rows = mappings if isinstance(mappings, list) else list(mappings)
-    if rows:
-        insert_rows(session._connection_for(mapper), mapper, rows, render_nulls=render_nulls, keep_keys=return_defaults)
-
-
-def bulk_update_mappings(session: Any, mapper: Any, mappings: Iterable[Row]) -> None:
-    """Update by dictionaries with primary keys; see ``Session.bulk_update_mappings``."""
-    rows = mappings if isinstance(mappings, list) else list(mappings)
-    if rows:
-        update_rows(session._connection_for(mapper), mapper, rows)
-
-
-def bulk_save_objects(
-    session: Any,
-    objects: Iterable[Any],
-    *,
-    return_defaults: bool = False,
-    update_changed_only: bool = True,
-    preserve_order: bool = True,
-) -> None:
-    """Insert or update the rows of objects, without the objects becoming part of the Session.
-
-    :param return_defaults: put generated primary keys into new objects.
-    :param update_changed_only: UPDATE only what has changed since the object was loaded.
-    :param preserve_order: write in the order given; otherwise by class, INSERTs apart from UPDATEs.
-    """
-    states = [instance_state(obj) for obj in objects]
-    if not preserve_order:
-        states.sort(key=lambda state: (id(state.mapper), state.ident is not None))
-    for mapper, persistent, group in _runs(states):
-        connection = session._connection_for(mapper)
-        if persistent:
-            update_rows(
-                connection, mapper, [row for row in (_changes(state, update_changed_only) for state in group) if row]
-            )
-            continue
-        rows = [_row_of(state) for state in group]
-        insert_rows(connection, mapper, rows, keep_keys=return_defaults)
-        if return_defaults:
-            for state, row in zip(group, rows, strict=True):
-                found = {key: row[key] for key in mapper.pk_keys if key in row}
-                state.obj().__dict__.update(found)
-                if len(found) == len(mapper.pk_keys):
-                    values = tuple(found[key] for key in mapper.pk_keys)
-                    state.ident = values if len(values) > 1 else values[0]
-
-
-def _runs(states: Sequence[Any]) -> Iterator[tuple[Any, bool, list[Any]]]:
-    """Split states where the class changes, or new ones follow persistent ones."""
-    run: list[Any] = []
-    current: tuple[Any, bool] | None = None
-    for state in states:
-        kind = (state.mapper, state.ident is not None)
-        if kind != current:
-            if current is not None:
-                yield (*current, run)
-            current, run = kind, []
-        run.append(state)
-    if current is not None:
-        yield (*current, run)
-
-
-def _row_of(state: Any) -> dict[str, Any]:
-    dict_ = state.obj().__dict__
-    return {prop.key: dict_[prop.key] for prop in state.mapper.column_props if prop.key in dict_}
-
-
-def _changes(state: Any, changed_only: bool) -> dict[str, Any]:
-    """Give what an UPDATE of an object's row has to set, with its key; nothing if there is nothing to set."""
-    row = _row_of(state)
-    keys = state.mapper.pk_keys
-    if changed_only:
-        committed = state.committed or {}
-        changed = {key: value for key, value in row.items() if key in committed and key not in keys}
-        if not changed:
-            return {}
-        version = state.mapper.version_id_col
-        if version is not None:
-            version_key = state.mapper.prop_of_column[version].key
-            if version_key in row:
-                changed[version_key] = row[version_key]
-        row = changed
-    single = not isinstance(state.ident, tuple)
-    row.update(zip(keys, (state.ident,) if single else state.ident, strict=True))
-    return row
