@@ -556,3 +556,12 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
                 work(self, *args, **keywords)
         finally:
             self._flushing = before
+
+
+def __getattr__(name: str) -> Any:
+    """``sessionmaker`` can be imported from here too; its own module needs this one."""
+    if name == "sessionmaker":
+        from session.factory import sessionmaker
+
+        return sessionmaker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -103,6 +103,13 @@ def test_the_module_and_the_function_called_mapper():
     assert importlib.import_module("session.mapper").Mapper is session.Mapper
 
 
+def test_the_maker_can_be_imported_beside_the_session():
+    module = importlib.import_module("session.session")
+    assert module.sessionmaker is session.sessionmaker
+    with pytest.raises(AttributeError, match="has no attribute 'sessionmakers'"):
+        module.sessionmakers  # noqa: B018
+
+
 @pytest.mark.parametrize(
     "name",
     ["base", "context", "decl_api", "descriptor_props", "interfaces", "properties", "relationships", "scoping"],
