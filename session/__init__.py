@@ -165,7 +165,7 @@ from session.older_names import declarative_mixin as declarative_mixin
 from session.older_names import dynamic_loader as dynamic_loader
 from session.older_names import mapper as mapper
 from session.query import Query as Query
-from session.session import Session as Session
+from session.sessions import Session as Session
 from session.state import InstanceState as InstanceState
 from session.transaction import SessionTransaction as SessionTransaction
 from session.transaction import SessionTransactionOrigin as SessionTransactionOrigin

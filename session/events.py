@@ -20,7 +20,7 @@ from session.instrument.class_events import InstrumentationEvents
 from session.instrument.events import AttributeEvents, InstanceEvents
 from session.mapping.events import MapperEvents, RegistryEvents
 from session.query import Query
-from session.session import Session
+from session.sessions import Session
 
 __all__ = [
     "AttributeEvents",

@@ -19,7 +19,7 @@ from session.core.selects import is_ours, options_of
 from session.core.sql import ExecutableOption
 
 if TYPE_CHECKING:
-    from session.session import Session
+    from session.sessions import Session
 
 __all__ = ["LoadSettings", "ORMExecuteState", "UpdateDeleteSettings", "UserDefinedOption"]
 

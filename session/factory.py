@@ -13,7 +13,7 @@ from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry, immutabledict
 
 from session.lookups import SessionLookups
 from session.query import Query
-from session.session import Session
+from session.sessions import Session
 from session.transaction import SessionTransaction
 
 __all__ = ["QueryPropertyDescriptor", "scoped_session", "sessionmaker"]

@@ -1,6 +1,6 @@
 """From an object to its Session, and what can be done to objects without one.
 
-Every Session enters itself here by its number, weakly.  Next on the way: ``session.py``.
+Every Session enters itself here by its number, weakly.  Next on the way: ``sessions.py``.
 """
 
 from __future__ import annotations

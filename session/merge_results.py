@@ -14,7 +14,7 @@ from sqlalchemy.engine import FrozenResult, result_tuple
 from sqlalchemy.util import warn_deprecated
 
 if TYPE_CHECKING:
-    from session.session import Session
+    from session.sessions import Session
 
 __all__ = ["merge_frozen_result", "merge_result", "merged_rows"]
 

@@ -10,7 +10,7 @@ from sqlalchemy.util import warn_deprecated
 from session.core.sql import ExecutableOption
 from session.mapping.mapper import Mapper
 from session.mapping.relationship import RelationshipProperty, relationship
-from session.session import Session
+from session.sessions import Session
 
 __all__ = [
     "AliasOption",

@@ -4,7 +4,7 @@ A ``SessionTransaction`` is one level of a chain: the root, savepoints on top of
 subtransactions in which a flush runs.  Root and savepoints are *boundaries*: they own database
 transactions and a ``Snapshot`` (``snapshot.py``) of what changed since they began.  What comes in: connections asked
 for by binds, states reported by the flush.  What goes out: commits, rollbacks, restored objects.
-Next on the way: ``session.py``.
+Next on the way: ``sessions.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from session.snapshot import Snapshot, filed
 from session.state_changes import ANY_STATE, SAME_STATE, Guarded, moves
 
 if TYPE_CHECKING:
-    from session.session import Session
+    from session.sessions import Session
 
 __all__ = ["SessionTransaction", "SessionTransactionOrigin", "SessionTransactionState"]
 

@@ -103,16 +103,19 @@ def test_the_module_and_the_function_called_mapper():
     assert importlib.import_module("session.mapper").Mapper is session.Mapper
 
 
-def test_the_maker_can_be_imported_beside_the_session():
-    module = importlib.import_module("session.session")
-    assert module.sessionmaker is session.sessionmaker
-    with pytest.raises(AttributeError, match="has no attribute 'sessionmakers'"):
-        module.sessionmakers  # noqa: B018
-
-
 @pytest.mark.parametrize(
     "name",
-    ["base", "context", "decl_api", "descriptor_props", "interfaces", "properties", "relationships", "scoping"],
+    [
+        "base",
+        "context",
+        "decl_api",
+        "descriptor_props",
+        "interfaces",
+        "properties",
+        "relationships",
+        "scoping",
+        "session",
+    ],
 )
 def test_the_modules_hand_the_public_names_on(name):
     module = importlib.import_module(f"session.{name}")
@@ -120,6 +123,10 @@ def test_the_modules_hand_the_public_names_on(name):
     assert len(names) > 1
     for each in names & set(vars(session)):
         assert getattr(module, each) is getattr(session, each)
+
+
+def test_the_maker_can_be_imported_beside_the_session():
+    assert importlib.import_module("session.session").sessionmaker is session.sessionmaker
 
 
 def test_one_mapper_for_each_class():

@@ -136,7 +136,7 @@ def test_counting_again_comes_to_the_same_and_a_slowdown_is_seen(tmp_path: Path)
 
     assert not any(change.slower for change in baselines.compare(known, count(COMPILED, [JOB], root=tmp_path)))
 
-    with (tmp_path / "session" / "session.py").open("a") as file:
+    with (tmp_path / "session" / "sessions.py").open("a") as file:
         file.write(SLOWDOWN)
     assert all(change.slower for change in baselines.compare(known, count(COMPILED, [JOB], root=tmp_path)))
 

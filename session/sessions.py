@@ -1,0 +1,552 @@
+"""The Session: the public verbs, put together.
+
+A reader who follows a flush goes on to ``flush/unitofwork.py``; a statement, to ``statements.py``; an object's life, to
+``lifecycle.py``; a transaction, to ``transaction.py``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, SADeprecationWarning, StatementError
+from sqlalchemy.util import IdentitySet, immutabledict
+
+from session import merge as merging
+from session._accel import identity
+from session.binds import Binds
+from session.constants import PASSIVE_NO_INITIALIZE, UNSET
+from session.expiry import Expiry
+from session.flush import unitofwork
+from session.instrument.base import instance_state
+from session.lifecycle import LifeCycle
+from session.load import bulk_methods
+from session.lookups import SessionLookups
+from session.lookups import all_sessions as _sessions
+from session.query import Query
+from session.statements import Statements
+from session.transaction import SessionTransaction, SessionTransactionOrigin, check_managed
+
+__all__ = ["Session"]
+
+_S = TypeVar("_S", bound="Session")
+JoinTransactionMode = Literal["conditional_savepoint", "rollback_only", "control_fully", "create_savepoint"]
+JOIN_MODES = ("conditional_savepoint", "rollback_only", "control_fully", "create_savepoint")
+
+
+class _FlushScope:
+    """A subtransaction for the length of a ``with`` block.
+
+    :param session: the Session whose work is inside.
+    """
+
+    __slots__ = ("session", "transaction")
+    transaction: SessionTransaction
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __enter__(self) -> SessionTransaction:
+        self.transaction = self.session._autobegin_t()._begin()
+        return self.transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.transaction.rollback(_cause=error)
+            return
+        try:
+            self.transaction.commit()
+        except BaseException as failure:
+            self.transaction.rollback(_cause=failure)
+            raise
+
+
+class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
+    """A conversation with the database: the objects loaded and changed in it, and their transaction.
+
+    Not for several threads at once.
+
+    >>> with Session(engine) as session, session.begin():  # doctest: +SKIP
+    ...     session.add(User(name="ed"))
+
+    :param bind: an ``Engine`` or ``Connection`` for everything that has no bind of its own.
+    :param autoflush: flush pending changes before queries.
+    :param future: ``True``; here for programs of another time.
+    :param expire_on_commit: expire all objects after each commit.
+    :param autobegin: begin a transaction by itself when there is work.
+    :param twophase: commit in two phases.
+    :param binds: binds by mapped class, mapper, table or base class.
+    :param enable_baked_queries: without meaning here.
+    :param info: notes of your own, copied into :attr:`info`.
+    :param query_cls: the class of what :meth:`query` gives.
+    :param autocommit: ``False``; the autocommit mode of the 1.x series is not here.
+    :param join_transaction_mode: what to do on a connection that is in a transaction already:
+        ``"conditional_savepoint"``, ``"rollback_only"``, ``"control_fully"``, ``"create_savepoint"``.
+    :param close_resets_only: ``False`` makes :meth:`close` the end of this Session.
+    :param lazy_peers: relationships that load when they are read are loaded for all objects that came in the same
+        result, as by :func:`.peerload`. A statement says otherwise with ``lazyload()``.
+    :param execution_options: options for all statements; those of the statement win.
+    :raises ArgumentError: a parameter has a value that it cannot have.
+    """
+
+    # the verbs that are written down elsewhere
+    execute = Statements.execute
+    scalar = Statements.scalar
+    scalars = Statements.scalars
+    get = Statements.get
+    get_one = Statements.get_one
+    add = LifeCycle.add
+    add_all = LifeCycle.add_all
+    delete = LifeCycle.delete
+    delete_all = LifeCycle.delete_all
+    expunge = LifeCycle.expunge
+    expunge_all = LifeCycle.expunge_all
+    enable_relationship_loading = LifeCycle.enable_relationship_loading
+    expire = Expiry.expire
+    expire_all = Expiry.expire_all
+    refresh = Expiry.refresh
+    get_bind = Binds.get_bind
+    bind_mapper = Binds.bind_mapper
+    bind_table = Binds.bind_table
+
+    def __init__(
+        self,
+        bind: Engine | Connection | None = None,
+        *,
+        autoflush: bool = True,
+        future: Literal[True] = True,
+        expire_on_commit: bool = True,
+        autobegin: bool = True,
+        twophase: bool = False,
+        binds: Mapping[Any, Engine | Connection] | None = None,
+        enable_baked_queries: bool = True,
+        info: Mapping[Any, Any] | None = None,
+        query_cls: type[Query[Any]] | None = None,
+        autocommit: Literal[False] = False,
+        join_transaction_mode: JoinTransactionMode = "conditional_savepoint",
+        close_resets_only: Any = UNSET,
+        execution_options: Mapping[str, Any] | None = None,
+        lazy_peers: bool = False,
+    ) -> None:
+        if autocommit:
+            raise ArgumentError(
+                "Session(autocommit=True) belongs to the 1.x series and is not supported; "
+                "use 'with session.begin():' for each unit of work"
+            )
+        if not future:
+            raise ArgumentError("Session(future=...) can be True only")
+        if join_transaction_mode not in JOIN_MODES:
+            raise ArgumentError(
+                f"join_transaction_mode is one of {', '.join(JOIN_MODES)}; not {join_transaction_mode!r}"
+            )
+        self.identity_map = identity.IdentityMap(self)
+        self.hash_key: int = self.identity_map.session_id
+        self._new = {}
+        self._deleted = {}
+        self._insert_count = 0
+        self._emptied = 0
+        self._transaction: SessionTransaction | None = None
+        self._nested_transaction: SessionTransaction | None = None
+        self._manager: SessionTransaction | None = None
+        self._flushing = False
+        self._warn_on_events = False
+        self._finished = False
+        self._finish_on_close = close_resets_only is False
+        self.bind = bind
+        self._own_get_bind = type(self).get_bind is not Binds.get_bind
+        self.autoflush = autoflush
+        self.autobegin = autobegin
+        self.expire_on_commit = expire_on_commit
+        self.lazy_peers = lazy_peers
+        self.enable_baked_queries = enable_baked_queries
+        self.twophase = twophase
+        self.join_transaction_mode: JoinTransactionMode = join_transaction_mode
+        self.execution_options: Mapping[str, Any] = immutabledict(execution_options or {})
+        self._query_cls: type[Query[Any]] = query_cls or Query
+        self._info: dict[Any, Any] | None = dict(info) if info else None
+        for key, value in (binds or {}).items():
+            self._add_bind(key, value)
+        _sessions[self.hash_key] = self
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """Notes of your own."""
+        if self._info is None:
+            self._info = {}
+        return self._info
+
+    # -- as a context manager ------------------------------------------------------------------
+
+    def __enter__(self: _S) -> _S:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _maker_context_manager(self: _S) -> Iterator[_S]:
+        with self, self.begin():
+            yield self
+
+    # -- transactions --------------------------------------------------------------------------
+
+    def _autobegin_t(self, begin: bool = False) -> SessionTransaction:
+        """Give the present transaction; begin one if there is none."""
+        transaction = self._transaction
+        if transaction is not None:
+            return transaction
+        if self._finished:
+            raise InvalidRequestError(
+                "This Session was closed for good (close_resets_only=False); make a new one for more work"
+            )
+        if not begin and not self.autobegin:
+            raise InvalidRequestError("This Session does not begin by itself (autobegin=False); call begin() first")
+        origin = SessionTransactionOrigin.BEGIN if begin else SessionTransactionOrigin.AUTOBEGIN
+        return SessionTransaction(self, origin)
+
+    def _autobegin_for_change(self) -> None:
+        """Begin for the first change of an attribute."""
+        if self._transaction is None:
+            self._autobegin_t()
+
+    def begin(self, nested: bool = False) -> SessionTransaction:
+        """Begin a transaction, or with ``nested`` a savepoint.
+
+        :return: the transaction; a context manager that commits, or rolls back on an error.
+        :raises InvalidRequestError: one has begun already.
+        """
+        transaction = self._transaction
+        if transaction is None:
+            transaction = self._autobegin_t(begin=True)
+            if not nested:
+                return transaction
+        if not nested:
+            raise InvalidRequestError(
+                "A transaction has already begun on this Session, perhaps by itself with the first work; "
+                "call begin() earlier, or begin_nested() for a savepoint"
+            )
+        inner = transaction._begin(nested=True)
+        self._nested_transaction = inner
+        return inner
+
+    def begin_nested(self) -> SessionTransaction:
+        """Flush, and begin a savepoint.
+
+        Its rollback restores what changed since; its commit keeps that for the transaction around it.
+        """
+        return self.begin(nested=True)
+
+    def commit(self) -> None:
+        """Flush, commit all levels of the transaction, and expire all objects (see ``expire_on_commit``).
+
+        :raises PendingRollbackError: a flush has failed and was not followed by a rollback.
+        """
+        self._autobegin_t().commit(_to_root=True)
+
+    def rollback(self) -> None:
+        """Roll back all levels of the transaction, and restore the objects; without one, do nothing."""
+        if self._transaction is not None:
+            self._transaction.rollback(_to_root=True)
+
+    def prepare(self) -> None:
+        """Flush, and prepare all connections for a commit in two phases.
+
+        :raises InvalidRequestError: the Session is not a two-phase one.
+        """
+        self._autobegin_t().prepare()
+
+    def close(self) -> None:
+        """Let go of all objects and of the connections; what was not committed is rolled back.
+
+        The Session can be used again, unless it was made with ``close_resets_only=False``.
+        """
+        self._end(finish=self._finish_on_close)
+
+    def reset(self) -> None:
+        """Let go of all objects and of the connections, as :meth:`close` does; the Session can be used again."""
+        self._end()
+
+    def invalidate(self) -> None:
+        """Close, and invalidate the connections: for when a timeout has left them in an unknown state."""
+        self._end(finish=self._finish_on_close, invalidate=True)
+
+    def _end(self, finish: bool = False, invalidate: bool = False) -> None:
+        if finish:
+            self._finished = True
+        try:
+            self.expunge_all()
+        finally:
+            transaction = self._transaction
+            if transaction is not None:
+                levels = list(transaction._lineage())
+                for level in levels:
+                    level.check_closable()
+                gone = [state for level in levels for state in level.snapshot.deleted]
+                with ExitStack() as innermost_first:
+                    for level in reversed(levels):
+                        innermost_first.callback(level.close, invalidate)
+                self._detach_states(gone)
+
+    def in_transaction(self) -> bool:
+        """True if a transaction has begun."""
+        return self._transaction is not None
+
+    def in_nested_transaction(self) -> bool:
+        """True if a savepoint has begun."""
+        return self._nested_transaction is not None
+
+    def get_transaction(self) -> SessionTransaction | None:
+        """Give the root transaction, or ``None``."""
+        transaction = self._transaction
+        while transaction is not None and transaction.parent is not None:
+            transaction = transaction.parent
+        return transaction
+
+    def get_nested_transaction(self) -> SessionTransaction | None:
+        """Give the innermost savepoint, or ``None``."""
+        return self._nested_transaction
+
+    @property
+    def is_active(self) -> bool:
+        """False after a flush has failed, until :meth:`rollback`."""
+        return self._transaction is None or self._transaction.is_active
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def connection(
+        self, bind_arguments: Mapping[str, Any] | None = None, execution_options: Mapping[str, Any] | None = None
+    ) -> Connection:
+        """Give the connection of this Session's transaction.
+
+        :param bind_arguments: arguments for :meth:`get_bind`, where there are several binds.
+        :param execution_options: options for the connection; they count if this is its first use.
+        """
+        arguments = dict(bind_arguments) if bind_arguments else {}
+        bind = arguments.pop("bind", None)
+        if bind is None:
+            bind = self.get_bind(**arguments)
+        return self._connection_for_bind(bind, execution_options)
+
+    def _connection_for_bind(
+        self, bind: Engine | Connection, execution_options: Mapping[str, Any] | None = None
+    ) -> Connection:
+        if self._manager is not None:
+            check_managed(self)
+        transaction = self._transaction
+        if transaction is None:
+            transaction = self._autobegin_t()
+        return transaction._connection_for_bind(bind, execution_options)
+
+    # -- flush ---------------------------------------------------------------------------------
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write all pending changes to the database, in the Session's transaction.
+
+        :param objects: only these objects (old, and seldom right).
+        :raises InvalidRequestError: a flush is at work already.
+        """
+        if self._flushing:
+            raise InvalidRequestError(
+                "This Session is already flushing; a listener that runs during a flush cannot call flush() itself"
+            )
+        if objects:
+            warnings.warn(
+                "Session.flush(objects) is deprecated: it writes a part of what belongs together",
+                SADeprecationWarning,
+                stacklevel=2,
+            )
+        if self._is_clean():
+            return
+        self._flushing = True
+        try:
+            unitofwork.flush(self, objects)
+        finally:
+            self._flushing = False
+
+    def _flush_scope(self) -> _FlushScope:
+        """The transaction of one flush: an error inside rolls the innermost real transaction back."""
+        return _FlushScope(self)
+
+    def _autoflush(self) -> None:
+        if not (self._new or self._deleted or self.identity_map._modified) or not self.autoflush or self._flushing:
+            return
+        try:
+            self.flush()
+        except StatementError as error:
+            error.add_detail(
+                "This came from the flush before a query (autoflush); if that is too early, "
+                "put the query into a 'with session.no_autoflush:' block"
+            )
+            raise
+
+    @property
+    @contextmanager
+    def no_autoflush(self: _S) -> Iterator[_S]:
+        """A context manager in which nothing is flushed by itself."""
+        before, self.autoflush = self.autoflush, False
+        try:
+            yield self
+        finally:
+            self.autoflush = before
+
+    def _is_clean(self) -> bool:
+        return not self._new and not self._deleted and not self.identity_map._modified
+
+    @property
+    def _dirty_states(self) -> set[Any]:
+        """The states of persistent objects with attributes that were set."""
+        return set(self.identity_map._modified)
+
+    # -- what is in it -------------------------------------------------------------------------
+
+    @property
+    def new(self) -> Any:
+        """The pending objects."""
+        return IdentitySet(self._new.values())
+
+    @property
+    def deleted(self) -> Any:
+        """The objects that the next flush will delete."""
+        return IdentitySet(self._deleted.values())
+
+    @property
+    def dirty(self) -> Any:
+        """The persistent objects with attributes that were set; :meth:`is_modified` tells about true changes."""
+        objects = [state() for state in list(self.identity_map._modified) if state not in self._deleted]
+        return IdentitySet([obj for obj in objects if obj is not None])
+
+    def __contains__(self, instance: object) -> bool:
+        return self._contains_state(instance_state(instance))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([*self._new.values(), *self.identity_map.values()])
+
+    def is_modified(self, instance: Any, include_collections: bool = True) -> bool:
+        """Tell whether an object has changes that a flush would write, as far as loaded values show.
+
+        :param instance: an object.
+        :param include_collections: count changes of collections too.
+        """
+        state = instance_state(instance)
+        if not state.modified:
+            return False
+        values = state.dict
+        for key in {*(state.committed or ()), *(state.peek("pending") or ())}:
+            impl = state.manager[key].impl
+            if impl.collection and not include_collections:
+                continue
+            added, _, deleted = impl.get_history(state, values, PASSIVE_NO_INITIALIZE)
+            if added or deleted:
+                return True
+        return False
+
+    # -- more verbs ----------------------------------------------------------------------------
+
+    def query(self, *entities: Any, **kwargs: Any) -> Query[Any]:
+        """Give a ``Query`` for mapped classes, attributes or SQL expressions."""
+        return self._query_cls(entities, self, **kwargs)
+
+    def merge(self, instance: Any, *, load: bool = True, options: Sequence[Any] | None = None) -> Any:
+        """Copy the loaded attributes of an object on to this Session's own object of the same primary key.
+
+        That object is taken from the Session, or loaded by a SELECT, or made as a new one.  Relationships with
+        the ``merge`` cascade go on to what is behind them.
+
+        :param instance: an object, of whatever Session or none.
+        :param load: ``False`` emits no SQL and takes the values as they stand in the database.
+        :param options: loader options for the SELECT.
+        :return: the Session's object; ``instance`` itself stays outside.
+        :raises InvalidRequestError: with ``load=False``, the object has pending changes or no row.
+        :raises StaleDataError: the object has another version than the Session's.
+        """
+        return merging.merge(self, instance, load, options)
+
+    def merge_all(
+        self, instances: Iterable[Any], *, load: bool = True, options: Sequence[Any] | None = None
+    ) -> list[Any]:
+        """Merge many objects, as :meth:`merge` does with each; what they share is merged once."""
+        return merging.merge_all(self, instances, load, options)
+
+    def _merge(
+        self,
+        state: Any,
+        state_dict: dict[str, Any],
+        *,
+        load: bool = True,
+        options: Sequence[Any] | None = None,
+        recursive: dict[Any, Any],
+        resolve_conflict_map: dict[Any, Any],
+    ) -> Any:
+        return merging.merge_state(self, state, state_dict, load, options, recursive, resolve_conflict_map)
+
+    # -- in bulk -------------------------------------------------------------------------------
+
+    def bulk_save_objects(
+        self,
+        objects: Iterable[Any],
+        return_defaults: bool = False,
+        update_changed_only: bool = True,
+        preserve_order: bool = True,
+    ) -> None:
+        """INSERT or UPDATE rows from objects that do not come into the Session; no relationships, no events.
+
+        :param objects: new objects are inserted, those with identity updated.
+        :param return_defaults: put generated primary keys into new objects.
+        :param update_changed_only: update changed attributes only, not all.
+        :param preserve_order: write in the order given; otherwise by class.
+        """
+        objects = list(objects)
+        self._in_bulk(
+            bulk_methods.bulk_save_objects,
+            objects,
+            return_defaults=return_defaults,
+            update_changed_only=update_changed_only,
+            preserve_order=preserve_order,
+        )
+
+    def bulk_insert_mappings(
+        self,
+        mapper: Any,
+        mappings: Iterable[dict[str, Any]],
+        return_defaults: bool = False,
+        render_nulls: bool = False,
+    ) -> None:
+        """INSERT rows from dictionaries by attribute name.
+
+        :param mapper: a mapped class or mapper.
+        :param return_defaults: put generated primary keys into the dictionaries.
+        :param render_nulls: write ``None`` as NULL, instead of leaving it to the column's default.
+        """
+        target = inspect(mapper).mapper
+        self._in_bulk(
+            bulk_methods.bulk_insert_mappings,
+            target,
+            mappings,
+            return_defaults=return_defaults,
+            render_nulls=render_nulls,
+        )
+
+    def bulk_update_mappings(self, mapper: Any, mappings: Iterable[dict[str, Any]]) -> None:
+        """UPDATE rows from dictionaries by attribute name, which have the primary keys in them.
+
+        :param mapper: a mapped class or mapper.
+        """
+        self._in_bulk(bulk_methods.bulk_update_mappings, inspect(mapper).mapper, mappings)
+
+    def _in_bulk(self, work: Callable[..., None], *args: Any, **keywords: Any) -> None:
+        check_managed(self)
+        before, self._flushing = self._flushing, True
+        try:
+            with self._flush_scope():
+                work(self, *args, **keywords)
+        finally:
+            self._flushing = before
