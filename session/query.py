@@ -110,7 +110,14 @@ class Query(QueryClauses, Generic[_T]):
     def _statement_to_run(self) -> Any:
         if self._from_full is not None:
             return self._select.from_statement(self._from_full)
+        self._need_columns()
         return self._select.set_label_style(self._label_style)
+
+    def _need_columns(self) -> None:
+        if not clauses_of(self._select).columns:
+            raise InvalidRequestError(
+                "This query selects nothing; give query(), or with_entities(), a class or a column"
+            )
 
     def _result(self) -> Any:
         """Execute; one entity gives its objects, each once."""
@@ -237,6 +244,7 @@ class Query(QueryClauses, Generic[_T]):
         if query._from_full is not None:
             inner = query._from_full
         else:
+            query._need_columns()
             inner = query._select.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         counting = select(func.count(literal_column("*"))).select_from(inner.subquery())
         return query.session.execute(  # type: ignore[no-any-return]
@@ -391,7 +399,10 @@ class Query(QueryClauses, Generic[_T]):
 
     def _combined(self, operation: Any, others: Sequence[Query[Any]]) -> Query[Any]:
         """Query the same entities from a compound SELECT in a subquery."""
-        parts = [query.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).statement for query in (self, *others)]
+        parts: list[Any] = [
+            query.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).statement if isinstance(query, Query) else query
+            for query in (self, *others)
+        ]
         columns = [
             element if _is_entity(description) else with_label(element)
             for element, description in zip(clauses_of(parts[0]).columns, self.column_descriptions, strict=True)

@@ -319,6 +319,7 @@ def _insert_expressions(
     if shape.always_eager and can_return:
         returned += others_of_sql
     dict_ = state().__dict__
+    refreshed: list[str] = []
     statement: Any = insert(recipe.table).values({recipe.table.c[name]: value for name, value in expressions.items()})
     only_lastrowid = can.lastrowid and [column for column, _ in returned] == [recipe.table.autoincrement_column]
     if returned and can_return and not only_lastrowid:
@@ -327,6 +328,7 @@ def _insert_expressions(
         )
         for (_, key), value in zip(returned, result.one(), strict=True):
             dict_[key] = value
+        refreshed += [pair[1] for pair in returned if pair[0] not in recipe.key_columns]
     else:
         result = connection.execute(statement, plain, execution_options=uow.execution_options)
         known = result.inserted_primary_key
@@ -338,7 +340,8 @@ def _insert_expressions(
         for column, key in recipe.columns:
             if key in recipe.default_kinds and column.key in plain:
                 dict_[key] = plain[column.key]
-        tell_refreshed(uow, [state], generated)
+        refreshed += generated
+    tell_refreshed(uow, [state], refreshed)
     left = [pair[1] for pair in (*shape.made_elsewhere, *others_of_sql) if pair not in returned]
     if left:
         expire([state], left)

@@ -410,12 +410,12 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
         result = connection.execute(statement, execution_options=uow.execution_options)
         if connection.dialect.supports_sane_rowcount:
             check_row_count("UPDATE", recipe.table, [state], result.rowcount)
-    if shape.places:
-        own = [
-            (key, number)
-            for key, number in shape.places
-            if recipe.table.c[shape.column_names[number]] not in worked.expressions
-        ]
+    own = [
+        (key, number)
+        for key, number in shape.places
+        if recipe.table.c[shape.column_names[number]] not in worked.expressions
+    ]
+    if own:
         gather.write_back([state], [row], own)
     left = [recipe.key_of[column] for column in worked.expressions]
     expire([state], left)
@@ -423,7 +423,8 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
     if fetched:
         keys = [key for _, key in fetched]
         gather.assign_columns([state], [tuple(found[0])], keys, [None] * len(keys))
-    elif recipe.mapper.eager_defaults is True:
+    tell_refreshed(uow, [state], [*(key for key, _ in own), *(key for _, key in fetched)])
+    if not fetched and recipe.mapper.eager_defaults is True:
         uow.load_after([state], frozenset(left))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
-from sqlalchemy.util import warn
+from sqlalchemy.util import warn, warn_deprecated
 
 from session import instrument
 from session._accel import cascading
@@ -282,6 +282,12 @@ class RelationshipProperty(MapperProperty):
         self.get_pairs = pairs
         self.use_get = bool(pairs)
         self._warn_of_superseded()
+        if self.strategy == "noload":
+            warn_deprecated(
+                f"lazy='noload' of {self} gives None or an empty collection whatever the database has, and will be "
+                "removed; use 'raise', 'write_only' or 'select'",
+                "2.1",
+            )
         backrefs.make_backref(self, RelationshipProperty)
         if self.back_populates:
             backrefs.link(self)

@@ -227,6 +227,26 @@ def test_refresh_flush_tells_of_made_values(session: Session) -> None:
     assert any("label" in keys for keys in told)
 
 
+def test_refresh_flush_tells_of_made_values_beside_sql_expressions(session: Session) -> None:
+    told: list[Any] = []
+
+    def listen(target: Versioned, context: Any, keys: Any) -> None:
+        told.append(sorted(keys))
+
+    one = Versioned(name=func.lower("A"))
+    event.listen(Versioned, "refresh_flush", listen)
+    try:
+        session.add(one)
+        session.flush()
+        assert any("version" in keys for keys in told)
+        told.clear()
+        one.name = func.upper("b")
+        session.flush()
+        assert told == [["version"]]
+    finally:
+        event.remove(Versioned, "refresh_flush", listen)
+
+
 def test_none_and_null_are_told_apart(session: Session) -> None:
     unset, none, value = Nulls(), Nulls(json=None, json_or_null=None, kept=None, filled=None), Nulls(json={"a": 1})
     sql_null = Nulls(json=null())

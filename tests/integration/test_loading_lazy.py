@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, ForeignKey, Integer, event, select
 from sqlalchemy.exc import InvalidRequestError
 
-from session import Session, immediateload, lazyload, noload, raiseload, selectinload
+from session import (
+    DeclarativeBase,
+    Session,
+    immediateload,
+    lazyload,
+    mapped_column,
+    noload,
+    raiseload,
+    relationship,
+    selectinload,
+)
 from session.exc import DetachedInstanceError
 
 from .loading_models import Address, Node, Pair, Part, Profile, Tag, User, counted, fill
@@ -143,6 +153,25 @@ def test_noload(session: Session) -> None:
     user = session.scalars(select(User).where(User.id == 1).options(*options)).one()
     assert user.addresses == []
     assert user.profile is None
+
+
+@pytest.mark.parametrize("lazy", ["noload", None])
+def test_a_mapping_with_noload_warns_when_it_is_configured(lazy: Any) -> None:
+    class Own(DeclarativeBase):
+        pass
+
+    class Parent(Own):
+        __tablename__ = "parent"
+        id = mapped_column(Integer, primary_key=True)
+        children = relationship("Child", lazy=lazy)
+
+    class Child(Own):
+        __tablename__ = "child"
+        id = mapped_column(Integer, primary_key=True)
+        parent_id = mapped_column(ForeignKey("parent.id"))
+
+    with pytest.warns(DeprecationWarning, match=r"Parent\.children"):
+        Own.registry.configure()
 
 
 def test_immediate(session: Session) -> None:

@@ -369,3 +369,17 @@ def test_statements_are_counted(db, session):
     event.listen(db, "before_cursor_execute", lambda *args: statements.append(args[2]))
     session.query(User).filter(User.id > 1).order_by(User.id).all()
     assert len(statements) == 1
+
+
+def test_a_query_of_nothing_is_refused(session: Session) -> None:
+    for run in (session.query().all, session.query().count, session.query().filter(User.id == 1).first):
+        with pytest.raises(exc.InvalidRequestError, match="nothing"):
+            run()
+
+
+def test_queries_are_combined_with_queries_and_selects_alone(session: Session) -> None:
+    query = session.query(User)
+    assert query.union(select(User)).count() == query.count()
+    for wrong in (5, None, "x", User):
+        with pytest.raises(exc.ArgumentError):
+            query.union(wrong)  # type: ignore[arg-type]
