@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from session.execute_state import ORMExecuteState as ORMExecuteState
 from session.factory import sessionmaker as sessionmaker
+from session.lookups import all_sessions as _sessions  # noqa: F401 -- who looks for Sessions left open reads it
 from session.lookups import close_all_sessions as close_all_sessions
 from session.lookups import make_transient as make_transient
 from session.lookups import make_transient_to_detached as make_transient_to_detached
