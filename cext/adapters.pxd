@@ -9,6 +9,8 @@ cdef class CollectionAdapter:
     cdef public bint invalidated
     cdef public bint empty
     cdef public bint distinct
+    cdef public bint taken_out
+    cdef public list gone
 
     cdef came(self, item, initiator, key)
     cdef came_again(self, item, initiator, key)

@@ -34,6 +34,7 @@ cdef class CollectionAdapter:
         self.invalidated = False
         self.empty = False
         self.distinct = False
+        self.taken_out = False
 
     @property
     def data(self):
@@ -107,12 +108,15 @@ cdef class CollectionAdapter:
     cpdef bint holds_twice(self, item) except -1:
         """Tell whether an object is in the collection more than once."""
         cdef list items
-        cdef Py_ssize_t times = 0
+        cdef Py_ssize_t times = self.taken_out
         if self.distinct:
             return False
         items = list(self)
         for other in items:
             times += other is item
+        if times > 1 and self.gone:
+            for other in self.gone:
+                times -= other is item
         if times > 1:
             return True
         if len(items) >= LONG:

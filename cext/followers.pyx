@@ -101,6 +101,14 @@ cdef class Backref(Follower):
         return related_state(self.own(state), child) if found is None else found
 
 
+cdef bint stands_twice(impl, InstanceState state, child) except -1:
+    """A list may hold an object twice; it stays related while one of the two is left."""
+    if not impl.duplicates:
+        return False
+    collection = state.dict.get(impl.key)
+    return collection is not None and bool(collection._sa_adapter.holds_twice(child))
+
+
 cdef bint comes_from(initiator, impl, tuple operations) except -1:
     """True if a chain of changes began at an attribute, by one of some operations."""
     cdef AttributeEventToken token
@@ -137,16 +145,55 @@ cdef class BackrefSet(Backref):
 
 cdef class BackrefRemove(Backref):
     cdef follow(self, InstanceState state, child, previous, initiator):
-        if is_object(child) and not (self.uselist and self.stands_twice(state, child)):
+        if not is_object(child):
+            return child
+        if not self.uselist:
             self.unlink(state, child, initiator, initiator)
+        elif stands_twice(self.own(state), state, child):
+            self.thin_out(state, child, initiator)
+        else:
+            self.unlink_all(state, child, initiator)
         return child
 
-    cdef bint stands_twice(self, InstanceState state, child) except -1:
-        """A list may hold an object twice; it stays related while one of the two is left."""
-        if not self.own(state).duplicates:
-            return False
-        collection = state.dict.get(self.key)
-        return collection is not None and bool(collection._sa_adapter.holds_twice(child))
+    cdef unlink_all(self, InstanceState state, child, initiator):
+        """The object is gone, so it goes from the other side however often it stands there."""
+        cdef InstanceState child_state = self.state_of(state, child)
+        impl = self.reverse_of(state, child, child_state)
+        cdef Py_ssize_t before
+        if impl.collection:
+            while stands_twice(impl, child_state, live_object(state)):
+                before = len(child_state.dict[self.reverse_key])
+                self.unlink(state, child, initiator, initiator)
+                if len(child_state.dict[self.reverse_key]) == before:
+                    return
+            self.forget_queued(state, child, child_state)
+        self.unlink(state, child, initiator, initiator)
+
+    cdef thin_out(self, InstanceState state, child, initiator):
+        """One of several is gone: one goes from the other side too, which keeps the last."""
+        cdef InstanceState child_state = self.state_of(state, child)
+        impl = self.reverse_of(state, child, child_state)
+        if not impl.collection:
+            return
+        if self.reverse_key not in child_state.dict:
+            self.forget_queued(state, child, child_state)
+        elif stands_twice(impl, child_state, live_object(state)):
+            self.unlink(state, child, initiator, initiator)
+
+    cdef forget_queued(self, InstanceState state, child, InstanceState child_state):
+        """What waits for a collection that is not loaded is in it already, if the row is there."""
+        queued = (child_state.peek("pending") or {}).get(self.reverse_key)
+        if queued is None:
+            return
+        added = queued.added
+        before = (state.committed or {}).get(self.key)
+        number = id(live_object(state))
+        if number not in added or not isinstance(before, list):
+            return
+        for item in before:
+            if item is child:
+                del added[number]
+                return
 
     def __call__(self, InstanceState state not None, child, initiator, *, key=None):
         return self.follow(state, child, None, initiator)

@@ -1,6 +1,8 @@
 # cython: binding=True
 """The mutating methods of list, set and dictionary, wrapped; ``session/_py/mutators.py`` explains it."""
 
+from itertools import repeat
+
 from session._cy.adapters cimport CollectionAdapter
 
 __all__ = ["WRAPPERS"]
@@ -34,6 +36,21 @@ cdef int will_go(collection, initiator) except -1:
     if adapter is not None and initiator is not False:
         adapter.fire_pre_remove_event(initiator)
     return 0
+
+
+def all_go(collection, items, keys):
+    """Tell of objects that go together, one after the other, while all of them are still there."""
+    adapter = collection._sa_adapter
+    if adapter is None:
+        return
+    gone = []
+    adapter.gone = gone
+    try:
+        for item, key in zip(items, keys):
+            goes(collection, item, None, key)
+            gone.append(item)
+    finally:
+        adapter.gone = None
 
 
 # -- lists -----------------------------------------------------------------------------------
@@ -76,8 +93,7 @@ def _list_setitem(fn):
             )
         start, _, step = index.indices(len(self))
         together = step == 1  # what was at these places makes room, and others come from the first place on
-        for number, item in enumerate(leaving):
-            goes(self, item, None, start if together else start + number * step)
+        all_go(self, leaving, [start if together else start + number * step for number in range(len(leaving))])
         fn(self, index, [came(self, item, None, start + number * step) for number, item in enumerate(items)])
 
     return __setitem__
@@ -85,9 +101,10 @@ def _list_setitem(fn):
 
 def _list_delitem(fn):
     def __delitem__(self, index):
-        leaving = self[index] if isinstance(index, slice) else [self[index]]
-        for item in leaving:
-            goes(self, item, None, index)
+        if isinstance(index, slice):
+            all_go(self, self[index], repeat(index))
+        else:
+            goes(self, self[index], None, index)
         fn(self, index)
 
     return __delitem__
@@ -114,7 +131,14 @@ def _list_pop(fn):
     def pop(self, index=-1):
         will_go(self, None)
         item = fn(self, index)
-        goes(self, item, None, index)
+        adapter = self._sa_adapter
+        if adapter is None:
+            return item
+        adapter.taken_out = True  # the event comes late
+        try:
+            goes(self, item, None, index)
+        finally:
+            adapter.taken_out = False
         return item
 
     return pop
@@ -122,8 +146,8 @@ def _list_pop(fn):
 
 def _list_clear(fn):
     def clear(self):
-        for position, item in enumerate(list(self)):
-            goes(self, item, None, position)
+        items = list(self)
+        all_go(self, items, range(len(items)))
         fn(self)
 
     return clear

@@ -29,7 +29,7 @@ class CollectionAdapter:
     :param data: the collection; held weakly, since it holds the adapter.
     """
 
-    __slots__ = ("__weakref__", "_data", "distinct", "empty", "impl", "invalidated", "owner_state")
+    __slots__ = ("__weakref__", "_data", "distinct", "empty", "gone", "impl", "invalidated", "owner_state", "taken_out")
 
     def __init__(self, impl: Any, owner_state: Any, data: Any) -> None:
         self.impl = impl
@@ -39,6 +39,10 @@ class CollectionAdapter:
         self.empty = False
         #: no object is in the collection twice; ``False`` is for not known
         self.distinct = False
+        #: of one that is told now it is said that it has gone, and so it has
+        self.taken_out = False
+        #: those of which it was said before, while they are still there
+        self.gone: list[Any] | None = None
 
     @property
     def data(self) -> Any:
@@ -110,7 +114,7 @@ class CollectionAdapter:
             remove(item, _sa_initiator=False)
 
     def holds_twice(self, item: Any) -> bool:
-        """Tell whether an object is in the collection more than once.
+        """Tell whether an object is in the collection more than once, by what was said of those that go.
 
         That nothing is in a long one twice is found out once and kept until something comes: taking many objects
         out one after the other does not walk it each time.
@@ -118,7 +122,10 @@ class CollectionAdapter:
         if self.distinct:
             return False
         items = list(self)
-        if sum(1 for other in items if other is item) > 1:
+        times = self.taken_out + sum(1 for other in items if other is item)
+        if times > 1 and self.gone:
+            times -= sum(1 for other in self.gone if other is item)
+        if times > 1:
             return True
         if len(items) >= LONG:
             self.distinct = len({id(other) for other in items}) == len(items)

@@ -34,8 +34,11 @@ def backref_followers(key: str, reverse_key: str, uselist: bool) -> tuple[Listen
     :raises ArgumentError: later, when an object comes whose reverse attribute is no relationship.
     """
 
+    def own_of(state: Any) -> Any:
+        return state.manager[key].impl
+
     def reverse_of(state: Any, child: Any) -> tuple[Any, Any]:
-        own = state.manager[key].impl
+        own = own_of(state)
         child_state = related_state(own, child)
         found = child_state.manager.get(reverse_key)
         impl = None if found is None else found.impl
@@ -73,16 +76,52 @@ def backref_followers(key: str, reverse_key: str, uselist: bool) -> tuple[Listen
         return child
 
     def on_remove(state: Any, child: Any, initiator: Any, *, key: Any = None) -> Any:
-        if is_object(child) and not (uselist and stands_twice(state, child)):
+        if not is_object(child):
+            return child
+        if not uselist:
             unlink(state, child, initiator, initiator)
+        elif stands_twice(own_of(state), state, child):
+            thin_out(state, child, initiator)
+        else:
+            unlink_all(state, child, initiator)
         return child
 
-    def stands_twice(state: Any, child: Any) -> bool:
+    def stands_twice(impl: Any, state: Any, child: Any) -> bool:
         """A list may hold an object twice; it stays related while one of the two is left."""
-        if not state.manager[key].impl.duplicates:
+        if not impl.duplicates:
             return False
-        collection = state.dict.get(key)
+        collection = state.dict.get(impl.key)
         return collection is not None and collection._sa_adapter.holds_twice(child)
+
+    def unlink_all(state: Any, child: Any, initiator: Any) -> None:
+        """The object is gone, so it goes from the other side however often it stands there."""
+        child_state, impl = reverse_of(state, child)
+        if impl.collection:
+            while stands_twice(impl, child_state, state()):
+                before = len(child_state.dict[reverse_key])
+                unlink(state, child, initiator, initiator)
+                if len(child_state.dict[reverse_key]) == before:
+                    return
+            forget_queued(state, child, child_state)
+        unlink(state, child, initiator, initiator)
+
+    def thin_out(state: Any, child: Any, initiator: Any) -> None:
+        """One of several is gone: one goes from the other side too, which keeps the last."""
+        child_state, impl = reverse_of(state, child)
+        if not impl.collection:
+            return
+        if reverse_key not in child_state.dict:
+            forget_queued(state, child, child_state)
+        elif stands_twice(impl, child_state, state()):
+            unlink(state, child, initiator, initiator)
+
+    def forget_queued(state: Any, child: Any, child_state: Any) -> None:
+        """What waits for a collection that is not loaded is in it already, if the row is there."""
+        queued = (child_state.peek("pending") or {}).get(reverse_key)
+        added = {} if queued is None else queued.added
+        before = (state.committed or {}).get(key)
+        if id(state()) in added and isinstance(before, list) and any(item is child for item in before):
+            del added[id(state())]
 
     return on_append, on_set, on_remove
 

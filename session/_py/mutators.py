@@ -8,6 +8,7 @@ a change began; ``False`` means: report nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 __all__ = ["WRAPPERS"]
@@ -41,13 +42,28 @@ def _will_go(self: Any, initiator: Any) -> None:
         adapter.fire_pre_remove_event(initiator)
 
 
+def _all_go(self: Any, items: Any, keys: Any) -> None:
+    """Tell of objects that go together, one after the other, while all of them are still there."""
+    adapter = self._sa_adapter
+    if adapter is None:
+        return
+    gone: list[Any] = []
+    adapter.gone = gone
+    try:
+        for item, key in zip(items, keys):
+            _goes(self, item, None, key)
+            gone.append(item)
+    finally:
+        adapter.gone = None
+
+
 # -- lists -----------------------------------------------------------------------------------
 
 
 def _list_append(fn: Method) -> Method:
     def append(self: Any, item: Any, _sa_initiator: Any = None) -> None:
         adapter = self._sa_adapter
-        if adapter is not None and _sa_initiator is not False:
+        if adapter is not None:
             item = adapter.fire_append_event(item, _sa_initiator)
         fn(self, item)
 
@@ -84,8 +100,7 @@ def _list_setitem(fn: Method) -> Method:
             )
         start, _, step = index.indices(len(self))
         together = step == 1  # what was at these places makes room, and others come from the first place on
-        for number, item in enumerate(leaving):
-            _goes(self, item, None, start if together else start + number * step)
+        _all_go(self, leaving, [start if together else start + number * step for number in range(len(leaving))])
         fn(self, index, [_came(self, item, None, start + number * step) for number, item in enumerate(items)])
 
     return __setitem__
@@ -93,9 +108,10 @@ def _list_setitem(fn: Method) -> Method:
 
 def _list_delitem(fn: Method) -> Method:
     def __delitem__(self: Any, index: Any) -> None:
-        leaving = self[index] if isinstance(index, slice) else [self[index]]
-        for item in leaving:
-            _goes(self, item, None, index)
+        if isinstance(index, slice):
+            _all_go(self, self[index], repeat(index))
+        else:
+            _goes(self, self[index], None, index)
         fn(self, index)
 
     return __delitem__
@@ -122,7 +138,14 @@ def _list_pop(fn: Method) -> Method:
     def pop(self: Any, index: int = -1) -> Any:
         _will_go(self, None)
         item = fn(self, index)
-        _goes(self, item, None, index)
+        adapter = self._sa_adapter
+        if adapter is None:
+            return item
+        adapter.taken_out = True  # the event comes late
+        try:
+            _goes(self, item, None, index)
+        finally:
+            adapter.taken_out = False
         return item
 
     return pop
@@ -130,8 +153,8 @@ def _list_pop(fn: Method) -> Method:
 
 def _list_clear(fn: Method) -> Method:
     def clear(self: Any) -> None:
-        for position, item in enumerate(list(self)):
-            _goes(self, item, None, position)
+        items = list(self)
+        _all_go(self, items, range(len(items)))
         fn(self)
 
     return clear

@@ -81,11 +81,15 @@ class ManyToMany(Dependency):
         removed: list[Row] = []
         moved: list[Row] = []
         added: list[Row] = []
+        there: dict[Any, set[int]] = {}
         for state in states:
             switched = not self.passive_updates and sync.key_changed(self.pairs, state)
             change = self.change(uow, state, LOAD if switched else LOADED)
+            queued = state.ident is not None and self.key not in state().__dict__
             for child in change.added:
                 self.check_class(child)
+                if child is not None and queued and self._is_there(state, child, there):
+                    continue
                 if child is not None and self._first_time(uow, state, child):
                     self._collect(uow, state, child, added, "add")
             for child in change.deleted:
@@ -96,6 +100,19 @@ class ManyToMany(Dependency):
                     if child is not None:
                         self._collect_move(state, child, moved)
         self._write(uow, removed, moved, added)
+
+    def _is_there(self, state: Any, child: Any, there: dict[Any, set[int]]) -> bool:
+        """Tell whether the other direction, from which a pair has come into the queue of this one, had it before.
+
+        :param there: to keep what the other direction had, by object.
+        """
+        known = there.get(child)
+        if known is None:
+            known = there[child] = set()
+            for other in self.prop.reverse_properties:
+                history = child.manager[other.key].impl.get_history(child, child().__dict__, PASSIVE_NO_INITIALIZE)
+                known.update(map(id, history.unchanged or ()))
+        return id(state()) in known
 
     def _first_time(self, uow: Any, state: Any, child: Any) -> bool:
         """A pair is written once, though both directions of a two-way relationship tell of it."""

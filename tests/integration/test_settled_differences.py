@@ -295,3 +295,85 @@ def test_a_reference_that_is_set_to_what_its_row_has_is_not_written_again(engine
         assert not sent.starting("UPDATE")
         session.delete(person)
         session.commit()
+
+
+def rows_of(session: Session, models: SimpleNamespace) -> list[Any]:
+    table = models.metadata.tables["item_tag"]
+    return list(map(tuple, session.execute(select(table).order_by(*table.c)).all()))
+
+
+DOUBLED = {
+    # what happens to the tags of an item that has not the tag yet: is it there in the end?
+    "append append remove": True,
+    "append append remove remove": False,
+    "append append pop": True,
+    "append append pop pop": False,
+    "append append clear": False,
+    "append append empty": False,
+    "append append slice": False,
+    "append append all": False,
+    "append append delete": True,
+    "append append delete delete": False,
+    "append append other": False,
+    "append other": False,
+}
+
+
+@pytest.mark.parametrize("steps", DOUBLED)
+@pytest.mark.parametrize("read", ["never", "before", "after"])
+@pytest.mark.parametrize("there", [False, True])
+def test_an_object_may_stand_in_a_many_to_many_list_twice_for_a_while(
+    session: Session, models: SimpleNamespace, steps: str, read: str, there: bool
+) -> None:
+    item, tag = session.get(models.Item, 1 if there else 2), session.get(models.Tag, "b")
+    before = rows_of(session, models)
+    if there:
+        assert item.tags == [session.get(models.Tag, "a"), tag]
+        del item.tags[0]
+        session.commit()
+        steps = steps.replace("append append", "append")
+        before = rows_of(session, models)
+    if read == "before":
+        assert tag.items == ([item] if there else [session.get(models.Item, 1)])
+    for step in steps.split():
+        if step == "append":
+            item.tags.append(tag)
+        elif step == "remove":
+            item.tags.remove(tag)
+        elif step == "pop":
+            item.tags.pop()
+        elif step == "clear":
+            item.tags.clear()
+        elif step == "empty":
+            item.tags = []
+        elif step == "slice":
+            del item.tags[:]
+        elif step == "all":
+            item.tags[:] = []
+        elif step == "delete":
+            del item.tags[0]
+        else:
+            while item in tag.items:
+                tag.items.remove(item)
+    stays = tag in item.tags
+    if read == "after":
+        assert (item in tag.items) == stays
+    session.commit()
+    assert (item in tag.items) == (tag in item.tags) == stays
+    pair = (item.id, "b")
+    assert rows_of(session, models) == sorted({*before, pair} if stays else {*before} - {pair})
+
+
+@pytest.mark.parametrize(
+    "take", [lambda items: items.pop(), lambda items: items.pop(0), lambda items: items.__delitem__(slice(1, 2))]
+)
+def test_an_object_that_stands_twice_keeps_its_parent_when_one_is_taken(
+    session: Session, models: SimpleNamespace, take: Any
+) -> None:
+    root = session.get(models.Node, 1)
+    (left,) = root.children
+    root.children.append(left)
+    take(root.children)
+    assert left.parent is root
+    session.commit()
+    assert root.children == [left]
