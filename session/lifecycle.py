@@ -290,21 +290,26 @@ class LifeCycle:
         states = [*filed(self.identity_map), *self._new]
         self._emptied += 1
         self._new.clear()
-        self._deleted.clear()
+        for state in [*self._deleted]:
+            self._forget_deletion(state)
         self._detach_states(states)
 
     def _expunge_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
         states = list(states)
-        new, deleted = self._new, self._deleted
+        new = self._new
         for state in states:
             if state in new:
                 del new[state]
-            elif state in deleted:
-                del deleted[state]
-            elif state._deleted and self._transaction is not None:
-                for level in self._transaction._lineage():
-                    level.snapshot.deleted.pop(state, None)
+            else:
+                self._forget_deletion(state)
         self._detach_states(states, to_transient)
+
+    def _forget_deletion(self, state: Any) -> None:
+        """Not to be deleted by a flush; and if one has done that, no rollback brings the object back."""
+        self._deleted.pop(state, None)
+        if state._deleted and self._transaction is not None:
+            for level in self._transaction._lineage():
+                level.snapshot.deleted.pop(state, None)
 
     def _detach_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
         """Part with states; the life-cycle events tell what each was and is now.

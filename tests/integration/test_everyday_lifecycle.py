@@ -150,6 +150,23 @@ def test_add_delete_and_expunge_undo_each_other(session: Session) -> None:
     assert not list(session)
 
 
+@pytest.mark.parametrize(
+    "leave", [lambda session, user: session.expunge(user), lambda session, user: session.expunge_all()]
+)
+def test_who_is_deleted_twice_and_leaves_is_not_brought_back_by_a_rollback(session: Session, leave: Any) -> None:
+    user = User(name="ed")
+    session.add(user)
+    session.commit()
+    session.delete(user)
+    session.flush()
+    session.delete(user)
+    leave(session, user)
+    assert state_of(user) == "detached"
+    session.rollback()
+    assert state_of(user) == "detached"
+    assert user not in session
+
+
 def test_a_detached_object_keeps_what_it_has_and_refuses_to_load_more(session: Session) -> None:
     session.add(User(name="ed", items=[Item()]))
     session.commit()

@@ -21,6 +21,15 @@ Not compared:
 * ``close()`` after a flush that deleted objects: they are detached, and told so, as is documented; there they stay
   "deleted".
 * The order of events of different objects within one flush: the unit of work goes class by class there.
+* Objects that left the Session after a flush had changed their key, when the transaction is rolled back: they stay outside
+  here, and come back there. The program ends with it (``brought_back``). It ends, too, when a rollback stumbles there over
+  an object that was made transient.
+* Events at a commit there that tell once more of objects which have left, made transient or expunged, after a flush had
+  deleted them.
+* ``refresh`` of objects that are expired, after an UPDATE or DELETE statement there that loads nothing into them;
+  ``refresh_flush`` for a version that was in the object before.
+* That an object counts as modified whose collection is told there to remove what is not in it, and the event of that.
+  Collections of transient objects that are empty, or not there yet.
 * Attribute events that come a second time: there ``remove`` comes twice for what a new collection leaves out, ``set`` for
   a reference that is deleted, since the other direction's event comes back. Events that set a value to what it is. That
   a flush refreshes expired objects there.
@@ -47,11 +56,53 @@ def differences(ours: tuple[Outcome, Any], theirs: tuple[Outcome, Any]) -> list[
     :returns: a line for each difference, empty if there is none.
     """
     parts = promised(*ours), promised(*theirs)
+    leave_out(*parts)
     if selects(ours[0]) < selects(theirs[0]):  # which loaded again what is there
         for part in parts:
             part["heard"] = {label: without(what, "refresh") for label, what in part["heard"].items()}
             part["heard"] = {label: what for label, what in part["heard"].items() if what}
     return list(_walk("", *parts))
+
+
+def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Take out of both parts what is not compared of single objects."""
+    for label in ours["heard"] | theirs["heard"]:
+        heard = [part["heard"].get(label, []) for part in (ours, theirs)]
+        mine, other = (part["picture"]["objects"].get(label, {}) for part in (ours, theirs))
+        if ["refresh"] not in heard[0] and mine.get("expired"):
+            heard[1] = without(heard[1], "refresh")
+        if ["refresh_flush"] not in heard[0]:  # the version that was there
+            heard[1] = without(heard[1], "refresh_flush")
+        if modified_for_nothing(mine, other):
+            heard[1] = [what for what in heard[1] if what[0] != "remove" or what in heard[0]]
+        for part, left in zip((ours, theirs), heard):
+            part["heard"].pop(label, None)
+            if left:
+                part["heard"][label] = left
+    for label, mine in ours["picture"]["objects"].items():
+        other = theirs["picture"]["objects"].get(label)
+        if other is None:
+            continue
+        for name in {*mine["history"], *other["history"]}:
+            if "not loaded yet" in (mine["history"].get(name), other["history"].get(name)):
+                for seen in (mine, other):
+                    seen["history"].pop(name, None)
+                    seen["is_modified"] = None
+        if modified_for_nothing(mine, other):
+            other["modified"] = False
+            theirs["picture"]["dirty"] = [dirty for dirty in theirs["picture"]["dirty"] if dirty != label]
+        if mine["phase"] == other["phase"] == ["transient"]:
+            for name in set(mine["unloaded"]) - set(other["unloaded"]):
+                if other["values"][name] == []:
+                    del other["values"][name]
+                    mine["unloaded"].remove(name)
+
+
+def modified_for_nothing(mine: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether an object counts as modified there alone, and is not, or is nobody's: it was told to remove nothing."""
+    if not (mine and other) or mine["modified"] or not other["modified"]:
+        return False
+    return other["is_modified"] is False or other["phase"] == ["transient"]
 
 
 def promised(outcome: Outcome, picture: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +135,8 @@ def events(heard: list[Any]) -> list[Any]:
     for name, label in heard:
         if (label is not None and "#" not in label) or (name == "deleted_to_detached" and not committed):
             continue
+        if committed and name in ("pending_to_transient", "persistent_to_detached"):
+            continue
         if ordered and ordered[-1][0] == name:
             ordered[-1][1].append(label)
             ordered[-1][1].sort(key=repr)
@@ -104,6 +157,9 @@ def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
         of_object = found.setdefault(label, [])
         if what not in of_object:
             of_object.append(what)
+        elif what[0] == "remove":  # the first of two came too early
+            of_object.remove(what)
+            of_object.append(what)
     for of_object in found.values():
         echoes = [["set", what[1], None, what[2]] for what in of_object if what[0] == "remove"]
         of_object[:] = [what for what in of_object if what not in echoes]
@@ -118,6 +174,8 @@ def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
         return ours.error in (None, "IntegrityError")
     if theirs.error == "ValueError":
         return ours.error in (None, "InvalidRequestError")
+    if theirs.error == "InvalidRequestError" and ours.error is None:
+        return any(statement.startswith("ROLLBACK") for statement in ours.statements)
     return theirs.error == "ObjectDeletedError" and ours.error in (None, "StaleDataError")
 
 
@@ -132,14 +190,29 @@ def selects(outcome: Outcome) -> int:
 
 
 def left_behind(ours: World, theirs: World) -> bool:
-    """Tell whether a rollback has left an object deleted there whose row is back."""
+    """Tell whether the rollback of a savepoint has left an object deleted there whose row is back."""
     return any(inspect(obj).deleted and inspect(ours.held[number]).persistent for number, obj in theirs.held.items())
+
+
+def detached(world: World) -> set[int]:
+    """The numbers of the held objects that have left the Session."""
+    return {number for number, obj in world.held.items() if inspect(obj).detached}
+
+
+def brought_back(gone: set[int], theirs: World) -> bool:
+    """Tell whether a rollback has brought an object back there that had left the Session.
+
+    :param gone: numbers of those that were outside in both worlds before, and are here.
+    """
+    return any(obj in theirs.session for number, obj in theirs.held.items() if number in gone)
 
 
 def equalise(ours: World, theirs: World) -> None:
     """Bring in line what may be different, where later steps would show it.
 
-    * A flush loads expired columns there, which it does not need here: they expire there.
+    * A flush loads expired columns there, and with them what the options of the object's statement say, which it does not
+      need here: they expire there. If it takes a transaction to load them, there is one here. ``selectinload()`` of an
+      object that is expired loads it here at once: it is loaded there.
     * A delete loads many-to-one references there, which it does not need here: they are unloaded there.
     * A flush writes the foreign key into a child that is not in the Session, in both; there not in a tree, for changes of
       a collection that is not loaded: so it is there.
@@ -156,13 +229,25 @@ def equalise(ours: World, theirs: World) -> None:
         late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)
         if late and state.persistent:
             theirs.session.expire(obj, late)
-        elif late and state.deleted:  # which cannot be expired
+        elif late:  # which cannot be expired
             state.expired_attributes.update(late)
             for name in late & set(obj.__dict__):
                 del obj.__dict__[name]
+        early = expired_columns(state, obj) - expired_columns(inspect(mine), mine)
+        if early and state.persistent and inspect(mine).persistent and theirs.session.is_active:
+            for name in early | (set(state.mapper.relationships.keys()) & set(mine.__dict__)):
+                getattr(obj, name)
+        if expired_columns(inspect(mine), mine) and state.persistent:
+            eager = (set(state.mapper.relationships.keys()) & set(obj.__dict__)) - set(mine.__dict__)
+            eager -= set(state.committed_state)
+            if eager:
+                theirs.session.expire(obj, eager)
         if type(obj).__name__ == "Node" and obj not in theirs.session and mine not in ours.session:
             if "parent_id" in mine.__dict__ and obj.__dict__.get("parent_id") != mine.parent_id:
                 obj.parent_id = mine.parent_id
+    begun = theirs.raw.in_transaction and ours.session.in_transaction() and ours.session.is_active
+    if begun and not ours.raw.in_transaction:
+        ours.session.connection().exec_driver_sql("SELECT 1").close()
 
 
 def normalised_update(statement: str) -> str | None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import session
 
-from .comparison import differences, equalise, left_behind, parts_ways
+from .comparison import brought_back, detached, differences, equalise, left_behind, parts_ways
 from .models import SHOP
 from .picture import picture
 from .schema import Schema
@@ -62,6 +62,7 @@ class Worlds:
         :raises AssertionError: something is different afterwards that is promised to be equal.
         """
         outcomes = []
+        gone = detached(self.ours) & detached(self.theirs)
         for world in (self.ours, self.theirs):
             try:
                 outcomes.append(world.run(STEPS[name], arguments))
@@ -71,7 +72,12 @@ class Worlds:
         if ours is None or theirs is None:
             assert ours is theirs, "there was nothing to do in one world only"
             return
-        if parts_ways(ours, theirs) or (name == "savepoint_rollback" and left_behind(self.ours, self.theirs)):
+        over = parts_ways(ours, theirs)
+        if name == "savepoint_rollback":
+            over = over or left_behind(self.ours, self.theirs)
+        if "rollback" in name:
+            over = over or brought_back(gone & detached(self.ours), self.theirs)
+        if over:
             self.over = True
             return
         equalise(self.ours, self.theirs)

@@ -207,7 +207,12 @@ def replace(world: World, which: int, place: int, others: list[int]) -> Any:
 
 @step
 def flag_modified(world: World, which: int, place: int) -> Any:
-    obj, name = attribute(world, which, place, {kind: names[1:] for kind, names in world.schema.columns.items()})
+    """Not of a key: ``sqlalchemy.orm`` writes no change of it then."""
+    schema = world.schema
+    plain = {
+        kind: tuple(name for name in names if name not in schema.keys[kind]) for kind, names in schema.columns.items()
+    }
+    obj, name = attribute(world, which, place, plain)
     world.orm.attributes.flag_modified(obj, name)
 
 
@@ -238,7 +243,12 @@ def add_all(world: World, which: list[int]) -> Any:
 
 @step
 def delete_object(world: World, which: int) -> Any:
-    world.session.delete(world.pick(which))
+    """Delete an object; not one with a new key, whose association rows ``sqlalchemy.orm`` looks for by that one."""
+    obj = world.pick(which)
+    state = inspect(obj)
+    if any(state.attrs[key].history.deleted for key in world.schema.keys[type(obj).__name__]):
+        raise NothingToDo
+    world.session.delete(obj)
 
 
 @step
@@ -253,7 +263,11 @@ def expunge_all(world: World) -> Any:
 
 @step
 def merge(world: World, which: int, load: bool, hold: bool) -> Any:
-    merged = world.session.merge(world.pick(which), load=load)
+    """Merge; not what is about to be deleted: ``sqlalchemy.orm`` loads its references first, and merges these, too."""
+    obj = world.pick(which)
+    if obj in world.session.deleted:
+        raise NothingToDo
+    merged = world.session.merge(obj, load=load)
     return world.hold(merged) if hold else merged
 
 

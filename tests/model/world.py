@@ -280,6 +280,10 @@ class World:
             if obj not in self.deleted:
                 return
             self.deleted.discard(obj)
+        elif name == "deleted_to_detached":
+            if obj not in self.deleted:  # heard before
+                return
+            self.deleted.discard(obj)
         self.note(name, self.label(obj))
 
 

@@ -1,14 +1,40 @@
-"""Fixtures of the parity tests."""
+"""Fixtures of the parity tests; and a sample of them, for who looks on and makes them slow.
+
+``SESSION_PARITY_SAMPLE=n``: of each test that works with the compiled modules, in this process, the first n of its
+parameters and nothing else.
+"""
 
 from __future__ import annotations
 
 import gc
+import os
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.conftest import Implementation
 from tests.parity.hot import World
+
+SAMPLE = int(os.environ.get("SESSION_PARITY_SAMPLE") or 0)
+OWN_PROCESSES = ("test_isolated", "test_pickles", "test_sessions")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
+    if not SAMPLE:
+        return
+    seen: Counter[tuple[str, str]] = Counter()
+    left = []
+    for item in list(items):
+        test = item.module.__name__, item.originalname
+        pure = "pure" in (*item.callspec.params.values(), "") if hasattr(item, "callspec") else False
+        drawn = hasattr(item.obj, "hypothesis")
+        seen[test] += not pure
+        if pure or drawn or seen[test] > SAMPLE or test[0].endswith(OWN_PROCESSES):
+            left.append(item)
+            items.remove(item)
+    config.hook.pytest_deselected(items=left)
 
 
 @pytest.fixture

@@ -1,6 +1,13 @@
-"""Runs the programs that use the compiled modules most, under valgrind:   python -m tests.reentry.memcheck
+"""Runs what uses the compiled modules most, under valgrind:   python -m tests.reentry.memcheck
 
-The interpreter has findings of its own; what counts is a finding with a compiled module among its innermost frames.
+* the programs of this folder, in which user code meddles: a number of combinations by chance;
+* of the parity tests of every compiled module, each test with its first two parameters; not those with programs drawn by
+  hypothesis, those of the pure modules, and those that run in processes of their own;
+* some of the fixed random programs of ``tests/model``, for flushes and loads as a whole.
+
+Every finding is an error where a compiled module is among its innermost frames: reads and writes of memory that is not
+there or no longer, and decisions on values that nobody has set. Leaks are not looked for here, ``tests/leaks`` does that.
+The interpreter may have findings of its own; these are counted.
 """
 
 # ruff: noqa: T201
@@ -12,21 +19,31 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARITY = ("state", "loading", "test_identity.py", "test_mutators.py", "test_merging.py", "test_topological.py")
+SAMPLE = "2"
+"""So many parameters of each parity test; natively these tests take some seconds, here fifty times as long."""
+
+COMBINATIONS = "1000"
+MODELS = [
+    f"tests/model/test_programs.py::test_fixed_program[{number}-{world}]"
+    for world in ("shop", "school")
+    for number in range(0, 120, 6)
+]
+VALGRIND = ("valgrind", "--tool=memcheck", "--leak-check=no", "--num-callers=24", "--error-limit=no")
+SETTINGS = {"PYTHONMALLOC": "malloc", "SESSION_PURE_PYTHON": "0", "SESSION_PARITY_SAMPLE": SAMPLE}
 INNERMOST = 8
 _OURS = re.compile(r"__pyx_|session/_cy/")
 
 
 def main() -> int:
+    tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]
     programs = [
-        ["-m", "tests.reentry.program", "150", "2", os.devnull],
-        *(
-            ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "-k", "compiled", path]
-            for path in (f"tests/parity/{name}" for name in PARITY)
-        ),
+        ["-m", "tests.reentry.program", COMBINATIONS, "2", os.devnull],
+        [*tests, "tests/parity"],
+        [*tests, *MODELS],
     ]
     return max(checked(program) for program in programs)
 
@@ -37,17 +54,19 @@ def checked(program: list[str]) -> int:
     :return: 0 if that is nothing.
     """
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-        valgrind = ["valgrind", "--tool=memcheck", "--leak-check=no", "--num-callers=24", f"--log-file={log.name}"]
+        started = time.monotonic()
         run = subprocess.run(
-            [*valgrind, sys.executable, *program],
+            [*VALGRIND, f"--log-file={log.name}", sys.executable, *program],
             cwd=ROOT,
-            env={**os.environ, "PYTHONMALLOC": "malloc", "SESSION_PURE_PYTHON": "0", "PYTHONPATH": str(ROOT)},
+            env={**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
         )
         said = log.read()
     found = ours(said)
-    print(" ".join(program), "ended with", run.returncode, "and has", len(found), "findings", flush=True)
+    minutes = (time.monotonic() - started) / 60
+    print(" ".join(program[:6]), "ended with", run.returncode, f"after {minutes:.1f} minutes:", flush=True)
+    print(*run.stdout.splitlines()[-1:], *re.findall("ERROR SUMMARY.*", said), f"{len(found)} of ours", sep="; ")
     for each in found:
         print(each, end="\n\n")
     if run.returncode or "ERROR SUMMARY" not in said:
