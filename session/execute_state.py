@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect
+from sqlalchemy import CompoundSelect, inspect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.util import immutabledict
 
@@ -153,8 +153,8 @@ class ORMExecuteState:
 
     @property
     def all_mappers(self) -> list[Any]:
-        """The mappers of the entities in the statement, each once."""
-        if not self.is_orm_statement:
+        """The mappers of the entities in the statement, each once; none for a compound of several SELECTs."""
+        if not self.is_orm_statement or isinstance(self.statement, CompoundSelect):
             return []
         if self.is_select or self.is_from_statement:
             found: dict[Any, None] = {}

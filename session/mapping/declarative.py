@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import MetaData
+from sqlalchemy import FromClause, MetaData
 from sqlalchemy.exc import InvalidRequestError
 
 from session.mapping.adding import add_attribute
@@ -54,6 +54,11 @@ class _DeclarativeRoot:
 def _start_base(cls: type[Any]) -> None:
     """Give a direct subclass of ``DeclarativeBase`` its registry, metadata and constructor."""
     names = cls.__dict__
+    if isinstance(names.get("__tablename__"), str) or isinstance(names.get("__table__"), FromClause):
+        raise InvalidRequestError(
+            f"Class {cls.__name__} has a table, and derives from DeclarativeBase itself; derive a base from that, "
+            f"and {cls.__name__} from the base"
+        )
     own = getattr(cls, "registry", None)
     if own is not None and not getattr(own, "_session_is_registry", False):
         raise InvalidRequestError(

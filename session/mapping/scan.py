@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
-from sqlalchemy.util import warn
+from sqlalchemy.util import warn, warn_deprecated
 
 from session.core import schema as core_schema
 from session.core.selectables import note_new_column
@@ -101,6 +101,7 @@ class ClassScan:
         self._directive("__table_args__")
         self._directive("__mapper_args__")
         table = self._table()
+        self._check_types()
         self._map(table)
         if self.dataclass_options is not None:
             show_signature(self.cls)
@@ -421,6 +422,17 @@ class ClassScan:
         self._extend_inherited_table(columns)
         return None
 
+    def _check_types(self) -> None:
+        """Refuse a ``mapped_column()`` that has its type neither from an argument nor from an annotation."""
+        for name, value in self.found.items():
+            if not isinstance(value, MappedColumn) or self.annotations[name] is not None:
+                continue
+            if not core_schema.has_type(value.column) and not value.column.foreign_keys:
+                raise ArgumentError(
+                    f"The column of {self.cls.__name__}.{name} has no type: give mapped_column() one, or annotate the "
+                    f"attribute as Mapped[...]"
+                )
+
     def _make_table(self, name: str, columns: list[Any]) -> Any:
         arguments = self.settings.get("__table_args__") or ()
         keywords: dict[str, Any] = {}
@@ -494,7 +506,7 @@ class ClassScan:
             del arguments["inherits"]
         if arguments.get("inherits") is not None and table is None:
             arguments["inherits"] = self.parent
-        properties = {**arguments.pop("properties", {}), **self.properties}
+        properties = {**arguments.pop("properties", {}), **self._wanted(arguments)}
         mapper = getattr(self.cls, "__mapper_cls__", None)
         arguments["properties"] = properties
         if self.parent is not None and not arguments.get("concrete"):
@@ -503,6 +515,23 @@ class ClassScan:
                 *self._columns_of_siblings(self.parent, properties),
             ]
         install_mapper(self.registry, self.cls, table, arguments, mapper)
+
+    def _wanted(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the properties without columns that the class declares and its mapper's arguments leave out."""
+        only, never = arguments.get("include_properties"), arguments.get("exclude_properties") or ()
+        if only is None and not never:
+            return self.properties
+        wanted = {}
+        for key, value in self.properties.items():
+            if not isinstance(value, Column) or value.key != key or not (key in never or (only and key not in only)):
+                wanted[key] = value
+                continue
+            warn_deprecated(
+                f"The attribute {self.cls.__name__}.{key} is declared, and left out by include_properties or "
+                f"exclude_properties; these are for columns of tables that are given or reflected",
+                "2.0",
+            )
+        return wanted
 
     def _columns_of_siblings(self, parent: Mapper[Any], properties: dict[str, Any]) -> list[Any]:
         """Return what other single-table subclasses have added to an inherited table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import bindparam, delete, event, exc, insert, inspect, select, text, update
+from sqlalchemy import bindparam, delete, event, exc, insert, inspect, select, text, union, update
 
 from session import Query, Session, UserDefinedOption, joinedload, scoped_session, sessionmaker
 
@@ -220,6 +220,12 @@ def test_kinds_of_statements(session, states):
     assert states[0].bind_mapper is inspect(User)
     assert states[0].all_mappers == [inspect(User)]
     assert states[1].bind_mapper is None
+
+
+def test_a_compound_of_selects_has_no_mappers_of_its_own(session, states):
+    session.execute(union(select(User.id), select(User.id)))
+    assert states[0].is_orm_statement
+    assert states[0].all_mappers == []
 
 
 def test_statement_can_be_changed(session):
