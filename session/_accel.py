@@ -52,6 +52,7 @@ HOT_MODULES = (
     "linking",
     "comparisons",
     "shapes",
+    "cursors",
     "cascading",
     "merging",
     "runs",
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from session._py import collected as collected
     from session._py import comparisons as comparisons
     from session._py import construct as construct
+    from session._py import cursors as cursors
     from session._py import descriptors as descriptors
     from session._py import followers as followers
     from session._py import gather as gather

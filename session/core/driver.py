@@ -17,6 +17,7 @@ from sqlalchemy.engine.util import TransactionalContext
 from sqlalchemy.exc import PendingRollbackError, ResourceClosedError
 from sqlalchemy.util import immutabledict
 
+from session._accel import cursors
 from session.core.plan import Plan
 
 __all__ = ["Driver", "Outcome", "Page", "driver_for", "read", "read_batches"]
@@ -330,47 +331,43 @@ class Driver:
         self.connection._safe_close_cursor(cursor)
         return rowcount  # type: ignore[no-any-return]
 
-    def execute_each(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Outcome]:
-        """Run a plan row by row, for what ``executemany`` would not tell of each."""
+    def count_each(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """Run a plan row by row, and give how many rows each has matched, -1 where the DBAPI can't tell."""
         if self.watched:
-            names = [slot.name for slot in plan.slots]
-            return [self._outcome_of(plan, self._through_core(plan, [dict(zip(names, row))])) for row in rows]
-        outcomes = []
-        bound = self._made(plan, plan.bind_many, rows)
-        cursor = self._cursor(plan.sql, bound)
-        parameters: Any = None
-        try:
-            returning = plan.returns_rows
-            for parameters in bound:
-                cursor.execute(plan.sql, parameters)
-                row = None
-                if returning:
-                    row = cursor.fetchone()
-                    if plan.processors is None:
-                        plan.describe(cursor.description)
-                outcomes.append(Outcome(cursor.rowcount, getattr(cursor, "lastrowid", None), row))
-        except BaseException as error:
-            self._failed(error, plan.sql, parameters, cursor)
-        self.connection._safe_close_cursor(cursor)
-        return outcomes
+            return [outcome.rowcount for outcome in self._each_through_core(plan, rows)]
+        return self._each(cursors.count_each, plan, rows)
+
+    def fetch_each(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a plan row by row, and give the first row that each returned, unprocessed, or ``None``."""
+        if self.watched:
+            return [outcome.row for outcome in self._each_through_core(plan, rows)]
+        return self._each(cursors.fetch_each, plan, rows)
 
     def insert_lastrowids(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run an INSERT row by row and give the generated keys, where the cursor tells them."""
         if self.watched:
-            return [outcome.lastrowid for outcome in self.execute_each(plan, rows)]
-        keys: list[Any] = []
+            return [outcome.lastrowid for outcome in self._each_through_core(plan, rows)]
+        return self._each(cursors.key_each, plan, rows)
+
+    def _each(self, loop: Callable[..., None], plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run one of the loops over rows on a cursor."""
         bound = self._made(plan, plan.bind_many, rows)
         cursor = self._cursor(plan.sql, bound)
-        execute, sql = cursor.execute, plan.sql
-        parameters: Any = None
+        found: list[Any] = []
         try:
-            for parameters in bound:
-                execute(sql, parameters)
-                keys.append(cursor.lastrowid)
+            loop(cursor, plan.sql, bound, found)
+            if plan.returns_rows and plan.processors is None:
+                plan.describe(cursor.description)
         except BaseException as error:
-            self._failed(error, sql, parameters, cursor)
+            failed_at = bound[len(found)] if len(found) < len(bound) else None
+            self._failed(error, plan.sql, failed_at, cursor)
         self.connection._safe_close_cursor(cursor)
-        return keys
+        return found
+
+    def _each_through_core(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> Iterator[Outcome]:
+        names = [slot.name for slot in plan.slots]
+        for row in rows:
+            yield self._outcome_of(plan, self._through_core(plan, [dict(zip(names, row))]))
 
     def pages(self, plan: Plan, pages: Iterator[tuple[Mapping[str, Any] | None, Sequence[Any]]]) -> Iterator[Page]:
         """Run a plan once for each page of rows.
@@ -406,7 +403,7 @@ class Driver:
             if returned and len(returned[0]) > width:
                 return [row[:width] for row in returned]
             return list(returned)
-        return [outcome.row for outcome in self.execute_each(plan, rows)]
+        return self.fetch_each(plan, rows)
 
     # -- how -----------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.util import LRUCache
 
+from session._accel import cursors
+
 __all__ = ["Plan", "PlanCache", "Slot", "keep", "plan_for"]
 
 PlanCache = LRUCache
@@ -51,6 +53,7 @@ class Plan:
         "__weakref__",
         "batched",
         "binders",
+        "bindings",
         "compiled",
         "dialect",
         "names",
@@ -94,6 +97,8 @@ class Plan:
             for name in order or ()
             if name in compiled.binds
         )
+        #: the slots as the loop over them wants them
+        self.bindings: Any = tuple([tuple(slot) for slot in self.slots])
         binders = [slot.processor for slot in self.slots]
         #: what makes the driver's parameter of each value; ``None`` if all go as they are
         self.binders: list[Callable[[Any], Any] | None] | None = binders if any(binders) else None
@@ -121,7 +126,7 @@ class Plan:
         """
         return {slot.name: self._value(slot, given, extracted) for slot in self.slots}
 
-    def _value(self, slot: Slot, given: Mapping[str, Any], extracted: Sequence[Any] | None) -> Any:
+    def _value(self, slot: Any, given: Mapping[str, Any], extracted: Sequence[Any] | None) -> Any:
         name, key, parameter, source, _ = slot
         if key in given:
             return given[key]
@@ -138,17 +143,7 @@ class Plan:
 
         :return: a tuple or a dictionary, as the driver's parameter style wants it.
         """
-        bound = []
-        for slot in self.slots:
-            key = slot[1]
-            if key in given:
-                value = given[key]
-            elif given or extracted is None or slot[3] < 0 or extracted[slot[3]].required:
-                value = self._value(slot, given, extracted)
-            else:
-                value = extracted[slot[3]].effective_value
-            processor = slot[4]
-            bound.append(value if processor is None else processor(value))
+        bound = cursors.bind(self.bindings, given, extracted, self._value)
         return tuple(bound) if self.positional else dict(zip(self.text_names, bound, strict=True))
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
@@ -159,10 +154,8 @@ class Plan:
                 return list(rows)
             names = self.text_names
             return [dict(zip(names, row, strict=True)) for row in rows]
-        if self.positional:
-            return [tuple([v if p is None else p(v) for p, v in zip(processors, row, strict=True)]) for row in rows]
-        names = self.text_names
-        return [{n: v if p is None else p(v) for n, p, v in zip(names, processors, row, strict=True)} for row in rows]
+        bound = cursors.bind_rows(rows, processors)
+        return bound if self.positional else [dict(zip(self.text_names, row, strict=True)) for row in bound]
 
     def expand(self, values: dict[str, Any]) -> tuple[str, Any]:
         """Give text and parameters of a plan whose text depends on its values (``IN``, ``LIMIT``)."""

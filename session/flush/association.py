@@ -170,7 +170,7 @@ class ManyToMany(Dependency):
             sent = sum(page.sent for page in self._together("INSERT", names).run(uow, connection, driver, rows))
             rows = rows[sent:]
         if len(rows) == 1:
-            driver.execute_each(*self._prepared("INSERT", (), names).arrange(uow, connection, rows))
+            driver.count_each(*self._prepared("INSERT", (), names).arrange(uow, connection, rows))
         elif rows:
             many = capabilities.of(connection.dialect).batched_insert
             driver.executemany(*self._prepared("INSERT", (), names, many).arrange(uow, connection, rows))

@@ -205,7 +205,7 @@ def _insert_only(uow: Any, connection: Connection, shape: InsertShape, rows: lis
     if len(rows) > 1:
         rows = rows[sum(page.sent for page in shape.in_arrays(()).run(uow, connection, driver, rows)) :]
     if len(rows) == 1:
-        driver.execute_each(*shape.statement((), False).arrange(uow, connection, rows))
+        driver.count_each(*shape.statement((), False).arrange(uow, connection, rows))
     elif rows:
         batched = capabilities.of(connection.dialect).batched_insert
         driver.executemany(*shape.statement((), batched).arrange(uow, connection, rows))

@@ -164,7 +164,7 @@ def change_rows(
     sane, sane_for_many = connection.dialect.supports_sane_rowcount, connection.dialect.supports_sane_multi_rowcount
     plan, arranged = each.arrange(uow, connection, rows[sent:] if sent else rows)
     if len(arranged) == 1 or (versioned and not sane_for_many):
-        counts = [outcome.rowcount for outcome in driver.execute_each(plan, arranged)]
+        counts = driver.count_each(plan, arranged)
         counted = sum(counts) if min(counts) >= 0 else -1
         lacking.extend([sent + place for place, count in enumerate(counts) if count == 0])
         is_count = sane

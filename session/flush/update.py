@@ -329,7 +329,7 @@ def _update_run(
     if kept and shape.returning is not None and recipe.can_return(dialect):
         fetched = shape.fetched
         plan, arranged = shape.returning.arrange(uow, connection, rows)
-        found = [outcome.row for outcome in driver_for(connection).execute_each(plan, arranged)]
+        found = driver_for(connection).fetch_each(plan, arranged)
         lacking = [number for number, row in enumerate(found) if row is None]
         check_row_count("UPDATE", recipe.table, states, len(found) - len(lacking), lacking)
         gather.assign_columns(states, found, [key for _, key in fetched], plan.processors)
