@@ -16,6 +16,8 @@ from perf.world import Child, HandWorld, Identities, OrmWorld, Parent, Person, b
 
 PERSON_COLUMNS = ("name", "email", "age", "city")
 MERGED_CHILDREN = 2
+PEOPLE = 100
+"""So many people take turns in the requests."""
 
 
 def insert(world: OrmWorld, count: int) -> Steps:
@@ -114,6 +116,35 @@ def update_by_hand(world: HandWorld, count: int) -> Steps:
     ((total,),) = world.rows("SELECT sum(age) FROM perf_person")
     world.connection.commit()
     return [len(people), total]
+
+
+def request(world: OrmWorld, count: int) -> Steps:
+    """What a web service does all day: a Session of its own for each request, that reads, changes and commits."""
+    world.seed_people(PEOPLE)
+    yield
+    for number in range(count):
+        with world.session() as session:
+            person = session.get(world.Person, number % PEOPLE + 1)
+            person.age = number
+            session.commit()
+    yield
+    with world.session() as session:
+        return [session.scalar(select(func.sum(world.Person.age)))]
+
+
+def request_by_hand(world: HandWorld, count: int) -> Steps:
+    world.seed_people(PEOPLE)
+    columns = ("id", *PERSON_COLUMNS)
+    one = f"SELECT {', '.join(columns)} FROM perf_person WHERE id = ?"
+    yield
+    for number in range(count):
+        (person,) = build(Person, columns, world.rows(one, (number % PEOPLE + 1,)), {})
+        person.age = number
+        world.run_many("UPDATE perf_person SET age=? WHERE id=?", [(person.age, person.id)])
+        world.connection.commit()
+    yield
+    ((total,),) = world.rows("SELECT sum(age) FROM perf_person")
+    return [total]
 
 
 def _load_people(world: HandWorld) -> list[Any]:
@@ -261,6 +292,7 @@ JOBS = (
     Job("insert", "insert objects, keys back", 100_000, insert, insert_by_hand),
     Job("insert_children", "insert parents, 5 children each", 10_000, insert_children, insert_children_by_hand),
     Job("update", "change one attribute, flush", 20_000, update, update_by_hand),
+    Job("request", "a Session each: get, change, commit", 5_000, request, request_by_hand),
     Job("cascade_delete", "delete parents, 5 children each", 10_000, cascade_delete, cascade_delete_by_hand),
     Job("merge", "merge parents, 2 children each", 10_000, merge, merge_by_hand),
     Job("rollback", "roll changes back", 10_000, rollback, rollback_by_hand),
