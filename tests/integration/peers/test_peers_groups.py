@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import sys
 import weakref
 
 import pytest
@@ -195,6 +196,7 @@ def test_peers_are_not_kept_alive(session: Session) -> None:
 
 
 @pytest.mark.skipif(not CPYTHON, reason="references are not counted there")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="results of the betas of SQLAlchemy 2.1 wait for the collector")
 def test_without_cycles_the_group_dies_with_the_last_object(session: Session) -> None:
     gc.collect()
     gc.disable()
