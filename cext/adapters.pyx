@@ -53,6 +53,12 @@ cdef class CollectionAdapter:
     def owner(self):
         return self.owner_state()
 
+    @property
+    def _referenced_by_owner(self):
+        """Whether the collection is the owner's now; ``sqlalchemy.ext.orderinglist`` asks."""
+        owner = self.owner_state()
+        return owner is not None and owner.__dict__.get(self.impl.key) is self.collection()
+
     def _role(self, name):
         data = self.collection()
         return getattr(data, type(data)._session_roles[name])

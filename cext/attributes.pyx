@@ -126,6 +126,11 @@ cdef class AttributeImpl:
     def __repr__(self):
         return f"<{type(self).__name__} {self.class_.__name__}.{self.key}>"
 
+    @property
+    def _modified_token(self):
+        """What ``flag_modified()`` of ``sqlalchemy.orm`` tells listeners."""
+        return self.modified_token
+
     def note_listeners(self):
         """Look again whether anybody listens to this attribute's changes."""
         dispatch = self.dispatch

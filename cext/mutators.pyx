@@ -93,10 +93,28 @@ def _list_setitem(fn):
             )
         start, _, step = index.indices(len(self))
         together = step == 1  # what was at these places makes room, and others come from the first place on
+        if fn is not list.__setitem__:  # a class's own is asked for one place at a time
+            set_each(self, start, step, len(leaving), items)
+            return
         all_go(self, leaving, [start if together else start + number * step for number in range(len(leaving))])
         fn(self, index, [came(self, item, None, start + number * step) for number, item in enumerate(items)])
 
     return __setitem__
+
+
+cdef set_each(self, start, step, leaving, list items):
+    """Assign to a slice of a list whose class has a ``__setitem__`` of its own, by its other methods.
+
+    :param leaving: how many objects stand in the slice.
+    """
+    if step != 1:
+        for number, item in enumerate(items):
+            self[start + number * step] = item
+        return
+    for _ in range(leaving):
+        del self[start]
+    for number, item in enumerate(items):
+        self.insert(start + number, item)
 
 
 def _list_delitem(fn):

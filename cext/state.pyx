@@ -10,6 +10,8 @@ from cpython.dict cimport PyDict_Contains, PyDict_DelItem, PyDict_GetItemWithErr
 from cpython.object cimport Py_EQ, Py_NE, PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from sqlalchemy.exc import InvalidRequestError
+
 from session._cy.histories cimport FreshHistory, kept_copy, remember_known
 
 from session.constants import (
@@ -347,6 +349,17 @@ cdef class InstanceState(ReferenceType):
             self.keep_old(key, previous)
         if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
+
+    def _modified_event(self, dict_, attr, previous, collection=False, is_userland=False):
+        """Do what ``flag_modified()`` of ``sqlalchemy.orm`` asks for: ``sqlalchemy.ext`` has no other.
+
+        :raises InvalidRequestError: the attribute has no value in the object.
+        """
+        key = attr.key
+        if key not in dict_:
+            raise InvalidRequestError(f"Can't flag attribute {key!r} as modified: it is not in the object; read it first")
+        self.modified_event(dict_, key, NO_VALUE)
+        self.own_committed()[key] = NO_VALUE
 
     cdef keep_old(self, key, previous):
         """Keep the old value of an attribute that has no history yet."""

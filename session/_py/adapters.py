@@ -61,6 +61,12 @@ class CollectionAdapter:
     def owner(self) -> Any:
         return self.owner_state()
 
+    @property
+    def _referenced_by_owner(self) -> bool:
+        """Whether the collection is the owner's now; ``sqlalchemy.ext.orderinglist`` asks."""
+        owner = self.owner_state()
+        return owner is not None and owner.__dict__.get(self.impl.key) is self._data()
+
     def _role(self, name: str) -> Any:
         data = self._data()
         return getattr(data, type(data)._session_roles[name])

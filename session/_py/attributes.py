@@ -161,6 +161,11 @@ class AttributeImpl:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.class_.__name__}.{self.key}>"
 
+    @property
+    def _modified_token(self) -> AttributeEventToken:
+        """What ``flag_modified()`` of ``sqlalchemy.orm`` tells listeners."""
+        return self.modified_token
+
     def note_listeners(self) -> None:
         """Look again whether anybody listens to this attribute's changes."""
         dispatch = self.dispatch

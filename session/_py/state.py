@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 from weakref import ref
 
+from sqlalchemy.exc import InvalidRequestError
+
 from session._py.histories import kept_copy, remember_known
 from session.constants import (
     ATTR_WAS_SET,
     CALLABLES_OK,
+    NO_VALUE,
     PASSIVE_NO_RESULT,
     SQL_OK,
 )
@@ -379,6 +382,21 @@ class InstanceState(ref[Any]):
             committed[key] = previous
         if not self.modified or (self._strong_obj is None and self.home is not None):
             self.mark_modified(key)
+
+    def _modified_event(
+        self, dict_: Values, attr: Any, previous: Any, collection: bool = False, is_userland: bool = False
+    ) -> None:
+        """Do what ``flag_modified()`` of ``sqlalchemy.orm`` asks for: ``sqlalchemy.ext`` has no other.
+
+        :raises InvalidRequestError: the attribute has no value in the object.
+        """
+        key = attr.key
+        if key not in dict_:
+            raise InvalidRequestError(
+                f"Can't flag attribute {key!r} as modified: it is not in the object; read it first"
+            )
+        self.modified_event(dict_, key, NO_VALUE)
+        self.own_committed()[key] = NO_VALUE
 
     def own_committed(self) -> Values:
         """Give the dictionary of old values to be changed; ``committed`` is to be read only."""

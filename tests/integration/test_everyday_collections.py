@@ -386,3 +386,36 @@ def test_members_change_during_a_walk_over_a_copy(session: Session, engine: Engi
         session.flush()
     assert len(sent.starting("UPDATE")) <= 2
     assert [child.name for child in parent.listed] == ["a", "c"]
+
+
+def test_a_list_with_a_setitem_of_its_own_is_asked_for_single_places(engine: Engine) -> None:
+    asked: list[Any] = []
+
+    class Noting(list[Any]):
+        def __setitem__(self, index: Any, value: Any) -> None:
+            asked.append(index)
+            super().__setitem__(index, value)
+
+    class Own(DeclarativeBase):
+        pass
+
+    class Parent(Own):
+        __tablename__ = "noting_parent"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        children = relationship("Child", collection_class=Noting)
+
+    class Child(Own):
+        __tablename__ = "noting_child"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        parent_id: Mapped[int | None] = mapped_column(ForeignKey("noting_parent.id"))
+
+    first, second, third, fourth = (Child(id=number) for number in range(4))
+    parent = Parent(children=[first, second, third])
+    asked.clear()
+    parent.children[::2] = [fourth, first]
+    assert asked == [0, 2]
+    assert parent.children == [fourth, second, first]
+    parent.children[1:] = [third]
+    parent.children[:0] = [second]
+    assert parent.children == [second, fourth, third]
+    assert asked == [0, 2]
