@@ -480,9 +480,10 @@ def _identity_of(state: Any, values: dict[str, Any], keys: tuple[str, ...], alon
             if ident is None or keys[0] in values:
                 _without_key(state)
         return ident
-    if state.ident is not None and not all(key in values for key in keys):
-        return state.ident
-    ident = tuple([values.get(key) for key in keys])
+    if state.ident is None:
+        ident = tuple([values.get(key) for key in keys])
+    else:  # a part that has expired is what it was
+        ident = tuple([values.get(key, before) for key, before in zip(keys, state.ident, strict=True)])
     if None in ident and (
         not getattr(state.manager.mapper, "allow_partial_pks", True) or all(value is None for value in ident)
     ):

@@ -62,6 +62,12 @@ class Person(Base):
     balls = relationship(Ball, foreign_keys=Ball.person_id, cascade="all")
 
 
+class Seat(Base):
+    __tablename__ = "seat"
+    row = Column(String(5), primary_key=True)
+    number = Column(Integer, primary_key=True, autoincrement=False)
+
+
 class Bag(Base):
     __tablename__ = "bag"
     id = Column(Integer, primary_key=True)
@@ -377,3 +383,27 @@ def test_an_object_that_stands_twice_keeps_its_parent_when_one_is_taken(
     assert left.parent is root
     session.commit()
     assert root.children == [left]
+
+
+def test_a_key_of_which_one_part_has_changed_and_the_other_expired_is_the_new_one(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    with Session(engine, autoflush=False) as session:
+        session.add(Seat(row="a", number=1))
+        session.commit()
+        seat = session.scalars(select(Seat)).one()
+        seat.number = 5
+        session.expire(seat, ["row"])
+        session.flush()
+        assert inspect(seat).identity == ("a", 5)
+        assert session.get(Seat, ("a", 5)) is seat
+        assert session.get(Seat, ("a", 1)) is None
+        session.commit()
+        assert (seat.row, seat.number) == ("a", 5)
+        seat.number = 6
+        session.expire(seat, ["row"])
+        session.flush()
+        session.rollback()
+        assert inspect(seat).identity == ("a", 5)
+        session.delete(seat)
+        session.commit()
+        assert session.scalars(select(Seat)).all() == []
