@@ -27,9 +27,14 @@ from sqlalchemy.sql.elements import (
     UnaryExpression,
 )
 
+from session.constants import INIT_OK, NO_VALUE, PASSIVE_NO_FETCH, PASSIVE_NO_RESULT
+from session.instrument.base import instance_state
+
 __all__ = ["UNKNOWN", "Evaluator", "UnevaluatableError"]
 
 Function = Callable[[Any], Any]
+
+WITHOUT_SQL = PASSIVE_NO_FETCH & ~INIT_OK
 
 
 class UnevaluatableError(InvalidRequestError):
@@ -88,6 +93,18 @@ _TRANSLATED: dict[Any, Callable[[Any, Any], Any]] = {
     operators.startswith_op: _starts,
     operators.endswith_op: _ends,
 }
+
+
+def _absent_value(obj: Any, key: str) -> Any:
+    """Give the value of an attribute that an object does not hold: ``None`` where the INSERT has written none."""
+    state = instance_state(obj)
+    attribute = state.manager.get(key)
+    if attribute is None:
+        return UNKNOWN
+    value = attribute.impl.get(state, obj.__dict__, WITHOUT_SQL)
+    if value is PASSIVE_NO_RESULT:
+        return UNKNOWN
+    return None if value is NO_VALUE else value
 
 
 class Evaluator:
@@ -160,7 +177,8 @@ class Evaluator:
             raise UnevaluatableError(f"Cannot evaluate {column}: {self.mapper} has no attribute for it")
 
         def read(obj: Any) -> Any:
-            return obj.__dict__.get(key, UNKNOWN)
+            dict_ = obj.__dict__
+            return dict_[key] if key in dict_ else _absent_value(obj, str(key))
 
         return read
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, String, event, inspect, select, text, update
+from sqlalchemy import Column, Engine, ForeignKey, Integer, String, delete, event, inspect, select, text, update
 from sqlalchemy.exc import InvalidRequestError
 
 import session as package
@@ -407,3 +407,26 @@ def test_a_key_of_which_one_part_has_changed_and_the_other_expired_is_the_new_on
         session.delete(seat)
         session.commit()
         assert session.scalars(select(Seat)).all() == []
+
+
+@pytest.mark.parametrize("strategy", ["auto", "evaluate", "fetch"])
+def test_a_deleted_row_is_found_by_the_null_that_its_insert_has_written(
+    session: Session, models: SimpleNamespace, strategy: Any
+) -> None:
+    nameless, other = models.Badge(id=8), models.Badge(id=9, name="other")
+    session.add_all([nameless, other])
+    session.flush()
+    assert "name" not in nameless.__dict__
+    options = {"synchronize_session": strategy}
+    assert (
+        session.execute(delete(models.Badge).where(models.Badge.name == "z"), execution_options=options).rowcount == 0
+    )
+    assert inspect(nameless).persistent
+    assert not inspect(nameless).expired
+    session.execute(delete(models.Badge).where(models.Badge.name.is_(None)), execution_options=options)
+    assert inspect(nameless).deleted
+    assert inspect(other).persistent
+    deferred = session.get(models.Owner, 1)
+    assert "note" not in deferred.__dict__
+    session.execute(update(models.Owner).where(models.Owner.note == "n1").values(name="new"), execution_options=options)
+    assert deferred.name == "new"

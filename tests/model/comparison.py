@@ -8,7 +8,7 @@ Not compared:
 * The order of statements inside a flush, the number and the text of SELECTs, INSERTs and DELETEs: the rows that come of
   them are compared, and how many were written. Statements for transactions and savepoints: they begin with the first
   statement inside, which may be a SELECT.
-* Which of several reasons a flush has to fail is found first; how far it got before.
+* Which of several reasons a flush has to fail is found first; how far it got before, and what it has warned of.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
   transaction here; those of a failed flush as long as its error there), so their part of the identity map.
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
@@ -30,6 +30,7 @@ Not compared:
   ``refresh_flush`` for a version that was in the object before.
 * That an object counts as modified whose collection is told there to remove what is not in it, and the event of that.
   Collections of transient objects that are empty, or not there yet.
+* ``persistent_to_detached`` comes twice there for what ``expunge()`` reaches on two ways.
 * Attribute events that come a second time: there ``remove`` comes twice for what a new collection leaves out, ``set`` for
   a reference that is deleted, since the other direction's event comes back. Events that set a value to what it is. That
   a flush refreshes expired objects there.
@@ -46,7 +47,7 @@ from sqlalchemy import inspect
 from .picture import expired_columns
 from .world import ROW_EVENTS, Outcome, World
 
-FLUSH_ERRORS = ("IntegrityError", "StaleDataError", "FlushError", "CircularDependencyError")
+FLUSH_ERRORS = ("IntegrityError", "StaleDataError", "FlushError", "CircularDependencyError", "AssertionError")
 
 
 def differences(ours: tuple[Outcome, Any], theirs: tuple[Outcome, Any]) -> list[str]:
@@ -111,7 +112,7 @@ def promised(outcome: Outcome, picture: dict[str, Any]) -> dict[str, Any]:
     part = {
         "error": "of the flush" if outcome.error in FLUSH_ERRORS else outcome.error,
         "result": outcome.result,
-        "warnings": outcome.warnings,
+        "warnings": None if outcome.error in FLUSH_ERRORS else outcome.warnings,
         "picture": {**picture, "objects": held(picture), "identity_map": None},
         "events": events(outcome.events),
         "heard": heard_of(outcome.heard, failed),
@@ -138,6 +139,8 @@ def events(heard: list[Any]) -> list[Any]:
         if committed and name in ("pending_to_transient", "persistent_to_detached"):
             continue
         if ordered and ordered[-1][0] == name:
+            if name == "persistent_to_detached" and label in ordered[-1][1]:
+                continue
             ordered[-1][1].append(label)
             ordered[-1][1].sort(key=repr)
         else:
