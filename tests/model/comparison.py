@@ -31,6 +31,7 @@ Not compared:
 * That an object counts as modified whose collection is told there to remove what is not in it, and the event of that.
   Collections of transient objects that are empty, or not there yet.
 * ``persistent_to_detached`` comes twice there for what ``expunge()`` reaches on two ways.
+* The order in which a rollback tells of new objects, flushed and not flushed: it is that of a set there.
 * Attribute events that come a second time: there ``remove`` comes twice for what a new collection leaves out, ``set`` for
   a reference that is deleted, since the other direction's event comes back. Events that set a value to what it is. That
   a flush refreshes expired objects there.
@@ -129,6 +130,10 @@ def held(picture: dict[str, Any]) -> dict[str, Any]:
     return {label: seen for label, seen in picture["objects"] if "#" in label or label in changed}
 
 
+NEW_GONE = {"pending_to_transient", "persistent_to_transient"}
+"""What a rollback says of new objects."""
+
+
 def events(heard: list[Any]) -> list[Any]:
     """The events of held objects and of the Session; those of one name that follow each other stand in any order."""
     ordered: list[Any] = []
@@ -145,6 +150,8 @@ def events(heard: list[Any]) -> list[Any]:
             ordered[-1][1].sort(key=repr)
         else:
             ordered.append([name, [label]])
+            if len(ordered) > 1 and {name, ordered[-2][0]} == NEW_GONE:
+                ordered[-2:] = sorted(ordered[-2:])
     return ordered
 
 
