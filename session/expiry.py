@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session._accel import cascading, state_loops
+from session.constants import PASSIVE_NO_INITIALIZE
 from session.instrument.base import instance_state, state_label
 from session.load.refresh import refresh_state
 from session.snapshot import filed
@@ -67,7 +68,8 @@ class Expiry:
         attribute_names = _names(attribute_names)
         self._expire_state(state, attribute_names)
         self._autoflush()
-        unflushed = state.committed and set(state.manager.mapper.pk_keys).intersection(state.committed)
+        committed = state.committed or {}
+        unflushed = [key for key in state.manager.mapper.pk_keys if key in committed and _differs(state, key)]
         if unflushed:
             raise InvalidRequestError(
                 f"Cannot refresh {state_label(state)} while a change of its primary key waits to be flushed "
@@ -95,6 +97,12 @@ class Expiry:
             elif one in self._new:
                 del self._new[one]
                 self._detach_states([one])
+
+
+def _differs(state: Any, key: str) -> bool:
+    """Tell whether an attribute that was set has another value than before."""
+    history = state.manager[key].impl.get_history(state, state.dict, PASSIVE_NO_INITIALIZE)
+    return bool(history.added or history.deleted)
 
 
 def _names(attribute_names: Iterable[str] | None) -> list[str] | None:

@@ -430,3 +430,15 @@ def test_a_deleted_row_is_found_by_the_null_that_its_insert_has_written(
     assert "note" not in deferred.__dict__
     session.execute(update(models.Owner).where(models.Owner.note == "n1").values(name="new"), execution_options=options)
     assert deferred.name == "new"
+
+
+def test_a_key_that_was_set_to_what_it_is_does_not_keep_from_refreshing(
+    session: Session, models: SimpleNamespace
+) -> None:
+    tag = session.get(models.Tag, "a")
+    tag.code, tag.name = "a", "changed"
+    session.refresh(tag, ["name"])
+    assert tag.name == "red"
+    tag.code = "x"
+    with pytest.raises(InvalidRequestError, match="primary key"):
+        session.refresh(tag, ["name"])
