@@ -4,8 +4,9 @@
 #   make test            the tests, compiled and then pure          (ARGS="-k name" are for pytest)
 #   make model           20,000 random programs, compared with sqlalchemy.orm step by step (SESSION_MODEL_EXAMPLES=n: another number)
 #   make faults          each call of the driver fails in each way, in many scenarios: half an hour
-#   make leaks           100,000 cycles of each kind of life: nothing is left (SESSION_LEAK_CYCLES=n: another number)
-#   make memcheck        the compiled modules under valgrind (Debian: apt-get install valgrind)
+#   make leaks           100,000 lives of each kind: nothing is left; half an hour (SESSION_LEAK_CYCLES=n: another number)
+#   make memcheck        the compiled modules under valgrind: some minutes (Debian: apt-get install valgrind)
+#                        What these four cover, and how long they take, stands in docs/long-runs.md.
 #   make bench [DB=URL]  the table of figures against the other contenders; DB=postgresql makes a server and drops it
 #   make bench-check     has a hot path become slower? Instructions against the baseline, ratios against their marks
 #   make bench-baseline  count again, write the baseline of this Python, show what changed
@@ -79,13 +80,13 @@ watched: build
 	$(COMPILED) SESSION_TEST_WATCHED=1 $(PY) -m pytest tests/integration $(ARGS)
 
 model: build
-	$(COMPILED) SESSION_MODEL_EXAMPLES=$${SESSION_MODEL_EXAMPLES:-20000} $(PY) -m pytest tests/model -o faulthandler_timeout=0 $(ARGS)
+	$(COMPILED) $(PY) -m tests.model.seeds $${SESSION_MODEL_EXAMPLES:-20000} $(ARGS)
 
 faults: build
 	$(COMPILED) SESSION_FAULTS_ALL=1 $(PY) -m pytest tests/faults -o faulthandler_timeout=0 $(ARGS)
 
 leaks: build
-	$(COMPILED) SESSION_LEAK_CYCLES=$${SESSION_LEAK_CYCLES:-100000} $(PY) -m pytest tests/leaks -o faulthandler_timeout=0 $(ARGS)
+	$(COMPILED) SESSION_LEAK_CYCLES=$${SESSION_LEAK_CYCLES:-100000} $(PY) -m pytest tests/leaks -rP -o faulthandler_timeout=0 $(ARGS)
 
 memcheck: build
 	$(COMPILED) $(PY) -m tests.reentry.memcheck

@@ -2,7 +2,7 @@
 
 A few programs, always the same; and as many others, drawn anew and made small by hypothesis, as the environment asks for:
 
-* ``SESSION_MODEL_EXAMPLES``: how many of them; none if not set. ``make model`` runs 20,000.
+* ``SESSION_MODEL_EXAMPLES``: how many of them; none if not set. ``make model`` runs others, see ``seeds``.
 * ``SESSION_MODEL_STEPS``: how many steps they have at most, 25 if not set.
 """
 
