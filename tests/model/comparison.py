@@ -14,6 +14,8 @@ Not compared:
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
   program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
   expired object, and not here, or by the number of rows written.
+* The association rows of an object that is deleted after its key was changed are found here; there they are asked for by
+  the new key, ``StaleDataError``. The program ends with it.
 * A collection that is loaded while the removal of an expunged object waits in its queue, when its row gives another object:
   nothing is removed here, ``ValueError`` there. The program ends with it.
 * A deleted object whose savepoint ends with the rollback of the one around it is persistent again, its row is there; it
@@ -184,6 +186,9 @@ def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
         return ours.error in (None, "IntegrityError")
     if theirs.error == "ValueError":
         return ours.error in (None, "InvalidRequestError")
+    if theirs.error == "StaleDataError" and ours.error is None:
+        written = [statement for statement in theirs.statements if not statement.startswith("ROLLBACK")]
+        return written[-1].startswith(("DELETE FROM item_tag", "DELETE FROM lesson_topic"))
     if theirs.error == "InvalidRequestError" and ours.error is None:
         return any(statement.startswith("ROLLBACK") for statement in ours.statements)
     return theirs.error == "ObjectDeletedError" and ours.error in (None, "StaleDataError")
