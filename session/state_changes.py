@@ -76,15 +76,16 @@ class Guarded:
         self._announced = end
 
 
-def moves(starts: Collection[Any], end: Any) -> Callable[[_F], _F]:
+def moves(starts: Collection[Any], end: Any, part_of: str | None = None) -> Callable[[_F], _F]:
     """Guard a method: it may start in one of ``starts``, and has to end in ``end``.
 
     :param starts: states, or ``ANY_STATE``.
     :param end: a state, or ``SAME_STATE``.
+    :param part_of: the public operation that errors speak of, where the method is a part of one.
     """
 
     def decorate(method: _F) -> _F:
-        name = method.__name__
+        name = part_of or method.__name__
 
         @wraps(method)
         def guarded(self: Any, *args: Any, **keywords: Any) -> Any:

@@ -85,6 +85,11 @@ class SessionTransaction(Guarded):
     :ivar nested: true for a savepoint.
     """
 
+    _previous_nested: SessionTransaction | None = None
+    _cause: BaseException | None = None
+    _outer_manager: SessionTransaction | None = None
+    _managed: Session | None = None
+
     def __init__(
         self, session: Session, origin: SessionTransactionOrigin, parent: SessionTransaction | None = None
     ) -> None:
@@ -97,20 +102,18 @@ class SessionTransaction(Guarded):
         self._parent = parent
         self._state = ACTIVE
         self._boundary = parent is None or nested
-        self._cause: BaseException | None = None
-        self._outer_manager: SessionTransaction | None = None
-        self._managed: Session | None = None
-        self._enlisted: list[_Enlisted] = []
-        self._previous_nested = session._nested_transaction if nested else None
-        if self._boundary:
-            if nested and not session._flushing:
+        if nested:
+            self._previous_nested = session._nested_transaction
+            if not session._flushing:
                 session.flush()
+        if self._boundary:
             self.snapshot = Snapshot(whole=parent is None)
+            self._enlisted: list[_Enlisted] = []
+            self._connections: dict[Any, _Enlisted] = {}
+            self._get_bind = session.get_bind
         else:
             assert parent is not None
             self.snapshot = parent.snapshot
-        self._connections: dict[Any, _Enlisted] = {}
-        self._get_bind = session.get_bind
         session._transaction = self
         if session.dispatch.after_transaction_create:
             session.dispatch.after_transaction_create(session, self)
@@ -218,6 +221,8 @@ class SessionTransaction(Guarded):
         """Give the connection for a bind; the first time, begin its part of the transaction."""
         if self._state is not ACTIVE:
             self._refuse("connection")
+        if not self._boundary and self._parent is not None:
+            return self._parent._connection_for_bind(bind, execution_options)
         enlisted = self._connections.get(bind)
         if enlisted is not None:
             if execution_options:
@@ -230,14 +235,12 @@ class SessionTransaction(Guarded):
         outer = None
         if self._parent is not None:
             outer = self._parent._connection_for_bind(bind, execution_options)
-            if not self._boundary:
-                return outer
         connection = self._enlist(bind, outer, execution_options)
         if self.session.dispatch.after_begin:
             self.session.dispatch.after_begin(self.session, self, connection)
         return connection
 
-    @moves((ACTIVE,), SAME_STATE)
+    @moves((ACTIVE,), SAME_STATE, part_of="connection")
     def _enlist(self, bind: Any, outer: Connection | None, execution_options: Any) -> Connection:
         self._state = PROVISIONING_CONNECTION
         opened: Connection | None = None
@@ -306,13 +309,9 @@ class SessionTransaction(Guarded):
     def _get_ready(self) -> None:
         """Flush until nothing is left to be flushed, and prepare where two phases are asked for."""
         self._require("commit", ACTIVE)
-        if self._boundary:
-            self._flush_and_prepare()
-        else:
-            self._flush_all()
-            self._state = PREPARED
+        self._flush_and_prepare()
 
-    @moves((ACTIVE,), PREPARED)
+    @moves((ACTIVE,), PREPARED, part_of="prepare")
     def _flush_and_prepare(self) -> None:
         self._announce(ACTIVE)  # SQL may run meanwhile, and nobody else may end this transaction
         session = self.session
@@ -353,23 +352,34 @@ class SessionTransaction(Guarded):
 
         :raises PendingRollbackError: a flush has failed and was not followed by a rollback.
         """
-        if self._state is not PREPARED:
-            self._get_ready()
         parent = self._parent
-        self._complete()
+        if self._boundary:
+            if self._state is not PREPARED:
+                self._get_ready()
+            self._complete()
+        else:
+            self._require("commit", ACTIVE)
+            self._commit_part()
         if _to_root and parent is not None:
             parent.commit(_to_root=True)
 
-    @moves((PREPARED,), CLOSED)
+    @moves((ACTIVE,), CLOSED, part_of="commit")
+    def _commit_part(self) -> None:
+        """Commit what was begun inside of this part of a transaction; the rest is up to the transaction around it."""
+        self._announce(ACTIVE)
+        for inner in self._inner():
+            inner.commit()
+        self._announce(CLOSED)
+        self.close()
+
+    @moves((PREPARED,), CLOSED, part_of="commit")
     def _complete(self) -> None:
-        if self._boundary:
-            for enlisted in self._enlisted:
-                if enlisted.ours_to_end:
-                    enlisted.transaction.commit()
-            self._state = COMMITTED
+        for enlisted in self._enlisted:
+            if enlisted.ours_to_end:
+                enlisted.transaction.commit()
+        self._state = COMMITTED
         try:
-            if self._boundary:
-                self._after_commit()
+            self._after_commit()
         finally:  # it is committed, whatever listeners say
             self._announce(CLOSED)
             self.close()
