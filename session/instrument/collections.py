@@ -180,7 +180,7 @@ def _prepare(cls: type[Any], what: str) -> None:
                 marked[role] = fn
                 roles[role] = name
     for role in ("appender", "remover", "iterator"):
-        if role not in roles:
+        if role not in roles or not hasattr(cls, roles[role]):
             raise ArgumentError(
                 f"{cls.__name__}, the collection_class of {what}, has no {role}: derive it from list, "
                 f"set or dict, or mark a method with @collection.{role}."

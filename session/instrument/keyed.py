@@ -56,16 +56,17 @@ class KeyFuncDict(InstrumentedDict):
     @collection.remover
     @collection.internally_instrumented
     def remove(self, value: Any, _sa_initiator: Any = None) -> None:
-        """Remove an object from under its own key.
+        """Remove an object from under its own key, or from where it stands if nothing is filed under that.
 
+        :raises KeyError: it is not in the collection.
         :raises InvalidRequestError: another object is filed there, so the key has changed since.
         """
         key = self._key_of(value)
         if key is _UNPOPULATED:
             return
-        if key not in self and not any(value is item for item in self.values()):
-            raise KeyError(key)
-        if self.get(key) != value:
+        if key not in self:
+            key = next((place for place, item in self.items() if item is value), key)
+        if self[key] != value:
             raise InvalidRequestError(
                 f"Can't remove {value!r} from the collection: the object under key {key!r} is "
                 f"{self.get(key)!r}. Did the key attribute change while the object was in the collection?"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, ForeignKey, inspect, select
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session import (
     DeclarativeBase,
@@ -419,3 +419,64 @@ def test_a_list_with_a_setitem_of_its_own_is_asked_for_single_places(engine: Eng
     parent.children[:0] = [second]
     assert parent.children == [second, fourth, third]
     assert asked == [0, 2]
+
+
+def test_a_member_of_a_keyed_collection_can_move_after_its_key_has_changed(engine: Engine) -> None:
+    class Own(DeclarativeBase):
+        pass
+
+    class Shelf(Own):
+        __tablename__ = "keyed_shelf"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        boxes = relationship("Box", collection_class=attribute_keyed_dict("name"), back_populates="shelf")
+
+    class Box(Own):
+        __tablename__ = "keyed_box"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        shelf_id: Mapped[int | None] = mapped_column(ForeignKey("keyed_shelf.id"))
+        shelf = relationship(Shelf, back_populates="boxes")
+
+    Own.metadata.create_all(engine)
+    with Session(engine) as session:
+        first, second = Shelf(id=1), Shelf(id=2)
+        moving, staying = Box(id=1, name="a", shelf=first), Box(id=2, name="b", shelf=first)
+        session.add_all([first, second])
+        session.commit()
+        assert first.boxes == {"a": moving, "b": staying}
+        assert second.boxes == {}
+        moving.name = "z"
+        moving.shelf = second
+        assert (first.boxes, second.boxes) == ({"b": staying}, {"z": moving})
+        session.commit()
+        assert (first.boxes, second.boxes) == ({"b": staying}, {"z": moving})
+        moving.name = "b"
+        staying.name = "c"
+        first.boxes.remove(staying)
+        assert first.boxes == {}
+        with pytest.raises(KeyError):
+            first.boxes.remove(staying)
+
+
+@pytest.mark.parametrize("missing", ["appender", "remover", "iterator"])
+def test_a_collection_class_without_one_of_its_roles_is_refused(missing: str) -> None:
+    roles = {"append": "appender", "remove": "remover", "each": "iterator"}
+    names = {
+        name: getattr(collection, role)(lambda *arguments: iter(())) for name, role in roles.items() if role != missing
+    }
+
+    class Own(DeclarativeBase):
+        pass
+
+    class Parent(Own):
+        __tablename__ = "lacking_parent"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        children = relationship("Child", collection_class=type("Lacking", (), names))
+
+    class Child(Own):
+        __tablename__ = "lacking_child"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        parent_id: Mapped[int | None] = mapped_column(ForeignKey("lacking_parent.id"))
+
+    with pytest.raises(ArgumentError, match=f"Lacking.*no {missing}"):
+        Parent()
