@@ -120,6 +120,6 @@ def has_identity(instance: Any) -> bool:
     return bool(instance_state(instance).has_identity)
 
 
-def was_deleted(instance: Any) -> bool:
+def was_deleted(object_: Any) -> bool:
     """Tell whether a flush has deleted the row of an object, in a transaction that still counts or was committed."""
-    return bool(instance_state(instance).was_deleted)
+    return bool(instance_state(object_).was_deleted)

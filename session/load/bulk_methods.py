@@ -10,6 +10,7 @@ from typing import Any
 
 from session.instrument.base import instance_state
 from session.load.bulk import Row, insert_rows, update_rows
+from session.load.parameters import checked_rows
 
 __all__ = ["bulk_insert_mappings", "bulk_save_objects", "bulk_update_mappings"]
 
@@ -23,14 +24,14 @@ def bulk_insert_mappings(
     :param return_defaults: put generated primary keys into the dictionaries.
     :param render_nulls: see :func:`insert_rows`.
     """
-    rows = mappings if isinstance(mappings, list) else list(mappings)
+    rows = checked_rows(mappings if isinstance(mappings, list) else list(mappings))
     if rows:
         insert_rows(session._connection_for(mapper), mapper, rows, render_nulls=render_nulls, keep_keys=return_defaults)
 
 
 def bulk_update_mappings(session: Any, mapper: Any, mappings: Iterable[Row]) -> None:
     """Update by dictionaries with primary keys; see ``Session.bulk_update_mappings``."""
-    rows = mappings if isinstance(mappings, list) else list(mappings)
+    rows = checked_rows(mappings if isinstance(mappings, list) else list(mappings))
     if rows:
         update_rows(session._connection_for(mapper), mapper, rows)
 

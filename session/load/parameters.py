@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
-__all__ = ["given_values", "parameter_sets"]
+__all__ = ["checked_rows", "given_values", "parameter_sets"]
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -22,14 +22,21 @@ def parameter_sets(params: Any) -> list[Mapping[str, Any]]:
         return []
     if isinstance(params, Mapping):
         return [params]
-    sets = list(params) if isinstance(params, (list, tuple)) else [params]
-    for each in sets:
-        if not isinstance(each, Mapping):
-            raise ArgumentError(
-                "Parameters of a statement are a dictionary by name, or a list of dictionaries for many rows; "
-                f"{each!r} is none of these"
-            )
-    return sets
+    return checked_rows(list(params) if isinstance(params, (list, tuple)) else [params])
+
+
+def checked_rows(rows: list[Any]) -> list[Mapping[str, Any]]:
+    """Give rows as they are.
+
+    :raises ArgumentError: one of them is no mapping.
+    """
+    if not all(issubclass(kind, Mapping) for kind in set(map(type, rows))):
+        wrong = next(row for row in rows if not isinstance(row, Mapping))
+        raise ArgumentError(
+            "Parameters of a statement are a dictionary by name, or a list of dictionaries for many rows; "
+            f"{wrong!r} is no dictionary"
+        )
+    return rows
 
 
 def given_values(own: Mapping[str, Any] | None, params: Any) -> Mapping[str, Any]:

@@ -47,10 +47,10 @@ def validates(*names: str, include_removes: bool = False, include_backrefs: bool
     return mark
 
 
-def reconstructor(method: _F) -> _F:
+def reconstructor(fn: _F) -> _F:
     """Have a method without arguments called when an object has been loaded, where ``__init__`` is not run."""
-    setattr(method, _RECONSTRUCTS, True)
-    return method
+    setattr(fn, _RECONSTRUCTS, True)
+    return fn
 
 
 def collect_decorated(mapper: Mapper[Any]) -> None:

@@ -55,6 +55,14 @@ def test_parameters_that_are_no_dictionaries(session: Session, params: Any) -> N
             session.execute(statement, params)
 
 
+@pytest.mark.parametrize("rows", [{"name": "x"}, [None], [Thing(name="x")], "ab", [{"name": "x"}, ("name", "y")]])
+def test_rows_for_bulk_methods_that_are_no_dictionaries(session: Session, rows: Any) -> None:
+    for method in (session.bulk_insert_mappings, session.bulk_update_mappings):
+        with pytest.raises(ArgumentError, match="dictionary"):
+            method(Thing, rows)
+        session.rollback()
+
+
 def test_a_missing_parameter_has_its_code(session: Session) -> None:
     for params in (None, {}, [], {"other": 1}):
         with pytest.raises(StatementError) as caught:
