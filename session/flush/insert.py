@@ -316,8 +316,8 @@ def _insert_expressions(
     returned = [*shape.fetched(connection.dialect), *keys_of_sql]
     can = capabilities.of(connection.dialect)
     can_return = shape.can_return(connection.dialect)
-    if shape.always_eager and can_return:
-        returned += others_of_sql
+    if can_return and (shape.always_eager or recipe.mapper._prefer_eager_defaults(connection.dialect, recipe.table)):
+        returned += [pair for pair in others_of_sql if shape.always_eager or pair[0].server_default is not None]
     dict_ = state().__dict__
     refreshed: list[str] = []
     statement: Any = insert(recipe.table).values({recipe.table.c[name]: value for name, value in expressions.items()})
