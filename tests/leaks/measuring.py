@@ -71,7 +71,8 @@ def measure(
     gone = [weakref.ref(each) for each in work() or ()]
     gc.collect()
     blocks, grown = memory.growth()
-    types, references, total = _types(), _references(things), _total()
+    total = _total()  # before there are more counts of types
+    types, references = _types(), _references(things)
     limit = max(50, cycles // 5)
     more = {kind: count for kind, count in (types - types_before).items() if count > limit}
     counted = zip(things, references, references_before)
