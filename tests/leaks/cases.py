@@ -131,11 +131,11 @@ def written() -> Iterable[Any]:
         session.expire(person, ["name"])
         session.refresh(person)
         session.commit()
-        session.delete(person)
-        for circle in person.circles:
-            if circle.id > 2:
-                session.delete(circle)
+        fresh = [circle for circle in person.circles if circle.id > 2]
+        for each in (person, *fresh):
+            session.delete(each)
         session.commit()
+        assert len(fresh) == 1
     return [person, session]
 
 
