@@ -17,8 +17,8 @@ CURSOR_CALLS = ("execute", "executemany", "fetchone", "fetchmany", "fetchall", "
 CONNECTION_CALLS = ("commit", "rollback", "close")
 TWO_PHASE_CALLS = ("tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback")
 
-FAST_WAY = "session.core.driver"
-"""The module that makes the calls where no statement goes through Core."""
+FAST_WAY = ("session.core.driver", "session._py.cursors")
+"""The modules that make the calls where no statement goes through Core; a compiled one has no frame of its own."""
 
 
 class Call(NamedTuple):
