@@ -102,6 +102,7 @@ class SessionTransaction(Guarded):
         self._parent = parent
         self._state = ACTIVE
         self._boundary = parent is None or nested
+        self._connections: dict[Any, _Enlisted] = {}
         if nested:
             self._previous_nested = session._nested_transaction
             if not session._flushing:
@@ -109,7 +110,6 @@ class SessionTransaction(Guarded):
         if self._boundary:
             self.snapshot = Snapshot(whole=parent is None)
             self._enlisted: list[_Enlisted] = []
-            self._connections: dict[Any, _Enlisted] = {}
             self._get_bind = session.get_bind
         else:
             assert parent is not None
