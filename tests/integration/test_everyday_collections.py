@@ -480,3 +480,4 @@ def test_a_collection_class_without_one_of_its_roles_is_refused(missing: str) ->
 
     with pytest.raises(ArgumentError, match=f"Lacking.*no {missing}"):
         Parent()
+    Own.registry.dispose()
