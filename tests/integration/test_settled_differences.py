@@ -259,6 +259,7 @@ def test_deleting_an_object_does_not_empty_a_reference_that_nobody_has_read(engi
     with Session(engine, autoflush=False) as session:
         session.add_all([Person(favourite=Ball()), Person(favourite=Ball())])
         session.commit()
+        session.expunge_all()  # the balls too, wherever nobody holds them
         first, second = session.scalars(select(Person).order_by(Person.id)).all()
         assert first.favourite is not None
         with Statements(engine) as sent:
