@@ -9,12 +9,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from threading import RLock
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import ArgumentError, InvalidRequestError, SADeprecationWarning, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IllegalStateChangeError,
+    InvalidRequestError,
+    SADeprecationWarning,
+    StatementError,
+)
 from sqlalchemy.util import IdentitySet, immutabledict
 
 from session import merge as merging
@@ -155,6 +162,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._transaction: SessionTransaction | None = None
         self._nested_transaction: SessionTransaction | None = None
         self._manager: SessionTransaction | None = None
+        self._moving = RLock()
         self._flushing = False
         self._warn_on_events = False
         self._finished = False
@@ -211,7 +219,16 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         if not begin and not self.autobegin:
             raise InvalidRequestError("This Session does not begin by itself (autobegin=False); call begin() first")
         origin = SessionTransactionOrigin.BEGIN if begin else SessionTransactionOrigin.AUTOBEGIN
-        return SessionTransaction(self, origin)
+        if not self._moving.acquire(blocking=False):
+            raise IllegalStateChangeError(
+                "A transaction cannot begin while another thread begins or ends one in the same Session; "
+                "use one Session per thread or task",
+                code="isce",
+            )
+        try:
+            return SessionTransaction(self, origin) if self._transaction is None else self._transaction
+        finally:
+            self._moving.release()
 
     def _autobegin_for_change(self) -> None:
         """Begin for the first change of an attribute."""

@@ -2,8 +2,9 @@
 
 Each method that moves such an object says from which states it may start and in which one it must
 end.  While it runs, no other guarded method may run on the same object, unless the running one has
-announced exactly that step: a second thread, or a listener that calls back at a bad moment, is
-refused and finds everything as it was.  Next on the way: ``transaction.py``.
+announced exactly that step: a listener that calls back at a bad moment is refused and finds
+everything as it was.  So is a second thread, at once and whatever was announced: objects that move
+together share one lock, which is held while any of them moves.  Next on the way: ``transaction.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from enum import Enum
 from functools import wraps
+from threading import RLock
 from typing import Any, Final, NoReturn, TypeVar
 
 from sqlalchemy.exc import IllegalStateChangeError
@@ -33,11 +35,17 @@ SAME_STATE: Final[Any] = _Wildcard.SAME
 
 
 class Guarded:
-    """An object whose guarded methods are refused where its state forbids them."""
+    """An object whose guarded methods are refused where its state forbids them.
+
+    :param moving: the lock of the objects that move together with this one; one of its own by default.
+    """
 
     _state: Any
     _running: str | None = None
     _announced: Any = None
+
+    def __init__(self, moving: Any = None) -> None:
+        self._moving = RLock() if moving is None else moving
 
     def _refuse(self, operation: str) -> NoReturn:
         """Raise the error for an operation that the present state does not allow."""
@@ -52,7 +60,7 @@ class Guarded:
             self._refuse(operation)
         if self._running is not None and self._announced is not state:
             raise IllegalStateChangeError(
-                f"{operation}() was called while {self._running}() is still at work on the same "
+                f"{operation}() was called while {self._at_work()} still at work on the same "
                 f"{type(self).__name__}; use one Session per thread or task",
                 code="isce",
             )
@@ -62,10 +70,13 @@ class Guarded:
         if self._running is not None and self._announced is not goal:
             self._refuse_meanwhile(operation, goal)
 
+    def _at_work(self) -> str:
+        return "another thread is" if self._running is None else f"{self._running}() is"
+
     def _refuse_meanwhile(self, operation: str, goal: Any) -> NoReturn:
         """Raise the error for an operation that would change the state under the feet of a running one."""
         raise IllegalStateChangeError(
-            f"{operation}() was called while {self._running}() is still at work on the same {type(self).__name__}, "
+            f"{operation}() was called while {self._at_work()} still at work on the same {type(self).__name__}, "
             f"and would take it to {goal.name} under its feet; use one Session per thread or task, "
             "and leave transactions alone in listeners of their own events",
             code="isce",
@@ -89,25 +100,30 @@ def moves(starts: Collection[Any], end: Any, part_of: str | None = None) -> Call
 
         @wraps(method)
         def guarded(self: Any, *args: Any, **keywords: Any) -> Any:
-            before = self._state
-            if starts is not ANY_STATE and before not in starts:
-                self._refuse(name)
-            goal = before if end is SAME_STATE else end
-            running, announced = self._running, self._announced
-            if running is not None and announced is not goal:
-                self._refuse_meanwhile(name, goal)
-            self._running, self._announced = name, None
+            if not self._moving.acquire(blocking=False):
+                self._refuse_meanwhile(name, self._state if end is SAME_STATE else end)
             try:
-                result = method(self, *args, **keywords)
+                before = self._state
+                if starts is not ANY_STATE and before not in starts:
+                    self._refuse(name)
+                goal = before if end is SAME_STATE else end
+                running, announced = self._running, self._announced
+                if running is not None and announced is not goal:
+                    self._refuse_meanwhile(name, goal)
+                self._running, self._announced = name, None
+                try:
+                    result = method(self, *args, **keywords)
+                finally:
+                    self._running, self._announced = running, announced
+                if self._state is not goal:
+                    raise IllegalStateChangeError(
+                        f"{name}() should have left the {type(self).__name__} in state {goal.name}, "
+                        f"but something moved it to {self._state.name} meanwhile",
+                        code="isce",
+                    )
+                return result
             finally:
-                self._running, self._announced = running, announced
-            if self._state is not goal:
-                raise IllegalStateChangeError(
-                    f"{name}() should have left the {type(self).__name__} in state {goal.name}, "
-                    f"but something moved it to {self._state.name} meanwhile",
-                    code="isce",
-                )
-            return result
+                self._moving.release()
 
         return guarded  # type: ignore[return-value]
 

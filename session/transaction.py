@@ -100,6 +100,7 @@ class SessionTransaction(Guarded):
         self.session: Session = session
         self.origin = origin
         self._parent = parent
+        super().__init__(session._moving)
         self._state = ACTIVE
         self._boundary = parent is None or nested
         self._connections: dict[Any, _Enlisted] = {}
@@ -114,6 +115,8 @@ class SessionTransaction(Guarded):
         else:
             assert parent is not None
             self.snapshot = parent.snapshot
+        if parent is not None and parent._state is CLOSED:  # while the savepoint's flush ran
+            parent._refuse("begin")
         session._transaction = self
         if session.dispatch.after_transaction_create:
             session.dispatch.after_transaction_create(session, self)
@@ -131,11 +134,12 @@ class SessionTransaction(Guarded):
         return self.session is not None and self._state is ACTIVE
 
     def _lineage(self, until: SessionTransaction | None = None) -> Iterator[SessionTransaction]:
-        """This transaction and those around it, up to but without ``until``."""
+        """This transaction and those around it that are not closed, up to but without ``until``."""
         one: SessionTransaction | None = self
         while one is not until and one is not None:
             around = one._parent
-            yield one
+            if one._state is not CLOSED:  # another thread may close what is around
+                yield one
             one = around
 
     def _inner(self) -> list[SessionTransaction]:
@@ -485,7 +489,10 @@ class SessionTransaction(Guarded):
             return
         if self.nested:
             session._nested_transaction = self._previous_nested
-        session._transaction = self._parent
+        around = self._parent
+        while around is not None and around._state is CLOSED:  # by another thread
+            around = around._parent
+        session._transaction = around
         if self._boundary:
             self._release(invalidate)
         self._state = CLOSED
@@ -533,9 +540,20 @@ class SessionTransaction(Guarded):
             else:
                 self._commit_or_roll_back()
         finally:
-            if managed is not None and managed._manager is self:
-                managed._manager = self._outer_manager
+            if managed is not None:
+                self._unlink_manager(managed)
             self._managed = self._outer_manager = None
+
+    def _unlink_manager(self, session: Session) -> None:
+        """Take this block out of the chain of blocks, which threads may leave in another order than they entered."""
+        inner = session._manager
+        if inner is self:
+            session._manager = self._outer_manager
+            return
+        while inner is not None and inner._outer_manager is not self:
+            inner = inner._outer_manager
+        if inner is not None:
+            inner._outer_manager = self._outer_manager
 
     def _commit_or_roll_back(self) -> None:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from threading import RLock, Thread
 
 import pytest
-from sqlalchemy import create_engine, exc, text
+from sqlalchemy import create_engine, event, exc, text
 
 from session import Session
 from session.state_changes import ANY_STATE, SAME_STATE, Guarded, moves
@@ -18,7 +19,8 @@ class Door(Enum):
 
 
 class House(Guarded):
-    def __init__(self):
+    def __init__(self, moving=None):
+        super().__init__(moving)
         self._state = Door.OPEN
         self.meanwhile = None
 
@@ -97,6 +99,39 @@ def test_an_error_leaves_the_guard_free():
     assert house._state is Door.SHUT
 
 
+def test_another_thread_is_refused_whatever_was_announced():
+    house = House()
+    seen = []
+
+    def knock():
+        try:
+            house.shut()
+        except exc.IllegalStateChangeError as error:
+            seen.append(str(error))
+
+    def meanwhile():
+        house.meanwhile = None
+        house._announce(Door.SHUT)
+        thread = Thread(target=knock)
+        thread.start()
+        thread.join()
+
+    house.meanwhile = meanwhile
+    house.shut()
+    assert len(seen) == 1
+    assert "use one Session per thread" in seen[0]
+
+
+def test_objects_that_share_a_lock_do_not_move_in_two_threads():
+    moving = RLock()
+    house, shed = House(moving), House(moving)
+    thread = Thread(target=lambda: refused(shed.shut))
+    house.meanwhile = lambda: (thread.start(), thread.join())
+    house.shut()
+    assert shed._state is Door.OPEN
+    shed.shut()
+
+
 def test_require():
     house = House()
     house._require("x", Door.OPEN)
@@ -150,3 +185,39 @@ def test_failure_to_connect_leaves_the_session_usable():
     bind.intrude = lambda: None
     assert session.scalar(text("SELECT 1")) == 1
     session.close()
+
+
+def test_blocks_that_are_left_in_another_order_leave_nothing_behind():
+    session = Session(create_engine("sqlite://"))
+    first = session.begin().__enter__()
+    second = session.begin_nested().__enter__()
+    third = session.begin_nested().__enter__()
+    second.__exit__(None, None, None)
+    first.__exit__(None, None, None)
+    with pytest.raises(exc.InvalidRequestError, match="leave the block"):
+        session.execute(text("SELECT 1"))
+    third.__exit__(None, None, None)
+    assert session.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_a_transaction_begins_in_one_thread_at_a_time():
+    session = Session(create_engine("sqlite://"))
+    refusals = []
+
+    def intrude():
+        try:
+            session.execute(text("SELECT 1"))
+        except exc.IllegalStateChangeError as error:
+            refusals.append(error.code)
+
+    @event.listens_for(session, "after_transaction_create")
+    def meanwhile(session, transaction):
+        session._transaction = None  # as another thread sees it before that
+        thread = Thread(target=intrude)
+        thread.start()
+        thread.join()
+        session._transaction = transaction
+
+    session.begin()
+    assert refusals == ["isce"]
+    session.rollback()
