@@ -1,7 +1,8 @@
 # cython: annotation_typing=False, nonecheck=True
 """The loops of a flush that follow relationships, compiled; ``session/_py/linking.py`` explains them."""
 
-from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_Next, PyDict_SetItem
+from cpython.float cimport PyFloat_CheckExact
 from cpython.list cimport PyList_GetSlice
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
@@ -31,6 +32,7 @@ __all__ = [
     "refer_children",
     "refer_parents",
     "states_of",
+    "unchanged",
     "unsaved",
 ]
 
@@ -150,6 +152,24 @@ def outcome(dict statuses):
     return saved, gone
 
 
+cdef bint is_list(collection) except -1:
+    """Tell whether a collection is a list, and keeps its objects in itself."""
+    return isinstance(collection, list) and getattr(type(collection), "_session_kind", None) is list
+
+
+cdef bint holds_same(old, value) except -1:
+    """Tell whether a collection holds the objects that it held, or an attribute the object."""
+    cdef Py_ssize_t number
+    if type(old) is not list:
+        return old is value
+    if not is_list(value) or len(<list>old) != len(<list>value):
+        return False
+    for number in range(len(<list>old)):
+        if (<list>old)[number] is not (<list>value)[number]:
+            return False
+    return True
+
+
 cdef inline bint is_same(old, value) except -1:
     """Tell whether an attribute was set to the number or text that it had."""
     if PyLong_CheckExact(old):
@@ -179,7 +199,10 @@ def concerned(states, keys, frozenset watched):
             dict_ = instance_dict(live_object(state))
             those = None
             for key, old in committed.items():
-                if key in watched and not is_same(old, dict_.get(key)):
+                if key not in watched:
+                    continue
+                value = dict_.get(key)
+                if not is_same(old, value) and not holds_same(old, value):
                     if those is None:
                         those = set()
                     those.add(key)
@@ -190,6 +213,41 @@ def concerned(states, keys, frozenset watched):
                 else:
                     changed[group] = [state]
     return holding, changed
+
+
+cdef inline bint is_constant(value):
+    """Tell whether a value is of a kind that cannot change in place."""
+    return value is None or value is True or value is False or PyFloat_CheckExact(value)
+
+
+cdef bint is_unchanged(dict dict_, dict committed, frozenset keys) except -1:
+    """Tell whether all values that were there before are there again."""
+    cdef Py_ssize_t place = 0
+    cdef PyObject *key
+    cdef PyObject *old
+    cdef PyObject *value
+    while PyDict_Next(committed, &place, &key, &old):  # nothing in this loop runs code of others
+        value = PyDict_GetItemWithError(dict_, <object>key)
+        if value is NULL:
+            return False
+        if not is_same(<object>old, <object>value) and not (old == value and is_constant(<object>old)):
+            return False
+        if <object>key not in keys:
+            return False
+    return True
+
+
+def unchanged(states, frozenset keys):
+    """Give the persistent states that were modified, but whose values are all what they were."""
+    cdef list found = []
+    cdef dict committed
+    cdef InstanceState state
+    for state in states:
+        committed = state.committed
+        if committed and state.ident is not None:
+            if is_unchanged(instance_dict(live_object(state)), committed, keys):
+                found.append(state)
+    return found
 
 
 def states_of(objects):
@@ -217,7 +275,7 @@ def collected(InstanceState state, str key):
         return None
     found = PyDict_GetItemWithError(instance_dict(obj), key)
     collection = None if found is NULL else <object>found
-    if isinstance(collection, list) and getattr(type(collection), "_session_kind", None) is list:
+    if is_list(collection):
         return PyList_GetSlice(collection, 0, PY_SSIZE_T_MAX)
     return None
 

@@ -11,7 +11,9 @@ No loop here runs user code.  ``cext/linking.pyx`` is the compiled twin.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from operator import is_
+from types import NoneType
+from typing import Any, TypeGuard
 
 from session.constants import INSTANCE_STATE, NO_VALUE
 
@@ -31,11 +33,14 @@ __all__ = [
     "refer_children",
     "refer_parents",
     "states_of",
+    "unchanged",
     "unsaved",
 ]
 
 # What is done with a state; LISTED ones take part in relationships but are not written themselves.
 SAVE, DELETE, LISTED_SAVE, LISTED_DELETE = range(4)
+
+_CONSTANTS = (NoneType, bool, float)
 
 Statuses = dict[Any, int]
 Pairs = Sequence[tuple[str, str]]
@@ -114,7 +119,8 @@ def concerned(
     :param keys: the keys of its relationships.
     :param watched: attributes whose change concerns a relationship of a persistent object.
     :return: for each key the new states that hold something there or have held it, and the persistent states by
-        those attributes in ``watched`` that have changed. One that was set to the number or text that it had has not.
+        those attributes in ``watched`` that have changed. One that has the number, text or object that it had has not,
+        nor has a list of the same objects.
     """
     holding: list[list[Any]] = [[] for _ in keys]
     places = list(zip(keys, holding, strict=True))
@@ -128,7 +134,7 @@ def concerned(
                     holders.append(state)
         elif committed:
             dict_ = state().__dict__
-            those = [key for key, old in committed.items() if key in watched and not _is_same(old, dict_.get(key))]
+            those = [key for key, old in committed.items() if key in watched and not _is_back(old, dict_.get(key))]
             if those:
                 changed.setdefault(frozenset(those), []).append(state)
     return holding, changed
@@ -137,6 +143,40 @@ def concerned(
 def _is_same(old: Any, value: Any) -> bool:
     """Tell whether an attribute was set to the number or text that it had."""
     return (type(old) is int or type(old) is str) and type(value) is type(old) and value == old
+
+
+def _is_back(old: Any, value: Any) -> bool:
+    """Tell whether an attribute holds the number, text or object that it held, or a list the objects."""
+    if type(old) is not list:
+        return old is value or _is_same(old, value)
+    return _is_list(value) and len(old) == len(value) and all(map(is_, old, value))
+
+
+def _is_list(collection: Any) -> TypeGuard[list[Any]]:
+    """Tell whether a collection is a list, and keeps its objects in itself."""
+    return isinstance(collection, list) and getattr(type(collection), "_session_kind", None) is list
+
+
+def unchanged(states: Iterable[Any], keys: frozenset[str]) -> list[Any]:
+    """Give the persistent states that were modified, but whose values are all what they were.
+
+    :param states: states of one class.
+    :param keys: the attributes that count; a state with any other in its changes is left out.
+    :return: those with nothing but values in ``keys`` set to the number, text or ``None`` that was there before.
+    """
+    found = []
+    for state in states:
+        committed = state.committed
+        if not committed or state.ident is None:
+            continue
+        dict_ = state().__dict__
+        for key, old in committed.items():
+            value = dict_.get(key, NO_VALUE)
+            if key not in keys or not (_is_same(old, value) or (old is value and type(old) in _CONSTANTS)):
+                break
+        else:
+            found.append(state)
+    return found
 
 
 def states_of(objects: Iterable[Any]) -> list[Any]:
@@ -158,7 +198,7 @@ def collected(state: Any, key: str) -> list[Any] | None:
         return None
     obj = state()
     collection = None if obj is None else obj.__dict__.get(key)
-    if isinstance(collection, list) and getattr(type(collection), "_session_kind", None) is list:
+    if _is_list(collection):
         return list.copy(collection)
     return None
 

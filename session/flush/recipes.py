@@ -41,6 +41,7 @@ class MapperRecipe:
         #: INSERT shapes of all mappers of a hierarchy, kept by its base
         self.shared_shapes: dict[Any, Any] = {}
         self.version_key: str | None = None
+        self._settled_keys: frozenset[str] | None = None
         if mapper.version_id_col is not None:
             self.version_key = key_of_column(mapper, mapper.version_id_col)
         #: column_property() attributes over SQL, which a write may change: key, expire_on_flush, deferred
@@ -49,6 +50,18 @@ class MapperRecipe:
             for prop in mapper.column_props
             if not any(table.c.contains_column(column) for table in self.tables for column in prop.columns)
         )
+
+    @property
+    def settled_keys(self) -> frozenset[str]:
+        """Attributes that have nothing to be written, and nothing to be done, where ``==`` finds no change."""
+        if self._settled_keys is None:
+            found: set[str] = set()
+            if not self.read_only:
+                for table in self.tables:
+                    fields = self.table(table).update_by_key.items()
+                    found.update([key for key, (_, compare) in fields if compare is None])
+            self._settled_keys = frozenset(found - {self.version_key, self.mapper.polymorphic_prop_key})
+        return self._settled_keys
 
     def table(self, table: Any) -> TableRecipe:
         """Give the recipe of one of the mapper's tables."""

@@ -22,6 +22,7 @@ from session.flush import persistence
 from session.flush.concerned import SCHEDULES, Dependencies, dependencies_of
 from session.flush.dependency import Change, Dependency, ManyToOne, OneToMany, Task
 from session.flush.order import Schedule, batches, schedule
+from session.flush.recipes import recipe_of
 from session.flush.sync import Pair
 from session.instrument.base import instance_state
 from session.mapping.cascades import orphans
@@ -166,6 +167,7 @@ class UnitOfWork:
             if deleted or wanted is not None:
                 members = [s for s in members if s not in deleted and (wanted is None or s in wanted)]
             members = self._with_parents(manager.mapper, members)
+            members = self._with_changes(manager.mapper, members)
             self.states.update(dict.fromkeys(members, SAVE))
             if not dependencies_of(manager.mapper).all:
                 members = [state for state in members if state.ident is not None]
@@ -190,6 +192,14 @@ class UnitOfWork:
                 self.session._expunge_states([state])
                 left_out.add(state)
         return [state for state in states if state not in left_out]
+
+    def _with_changes(self, mapper: Any, states: list[Any]) -> list[Any]:
+        """Leave out what was set to the values that it had; it takes part, but is not written."""
+        unchanged = linking.unchanged(states, recipe_of(mapper).settled_keys)
+        if not unchanged or mapper.dispatch.before_update or mapper.dispatch.after_update:
+            return states
+        self.states.update(dict.fromkeys(unchanged, LISTED_SAVE))
+        return [state for state in states if state not in self.states]
 
     def register(
         self,

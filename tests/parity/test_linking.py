@@ -69,7 +69,7 @@ def test_what_saving_concerns(world: World, child_class: Any) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "same"),
-    [(3, 3, True), (3, 4, False), ("a" * 3, "aaa", True), (3, 3.0, False), (1, True, False), (None, None, False)],
+    [(3, 3, True), (3, 4, False), ("a" * 3, "aaa", True), (3, 3.0, False), (1, True, False), (None, None, True)],
 )
 def test_setting_the_number_or_text_that_was_there_concerns_nothing(
     world: World, child_class: Any, old: Any, new: Any, same: bool
@@ -83,6 +83,68 @@ def test_setting_the_number_or_text_that_was_there_concerns_nothing(
     assert changed == ({} if same else {frozenset({"parent_id"}): [state]})
     state.committed = {"parent_id": NO_VALUE}
     assert world.linking.concerned([state], (), frozenset({"parent_id"}))[1] == {frozenset({"parent_id"}): [state]}
+
+
+def test_a_relationship_to_the_same_objects_concerns_nothing(world: World, parent_class: Any, child_class: Any) -> None:
+    parent, child = world.make(parent_class), world.make(child_class)
+    first, second = world.make(child_class), world.make(child_class)
+    world.file(parent, 1)
+    world.file(child, 2)
+    child.__dict__["parent"] = parent
+    parent.children.extend([first, second])
+
+    def concerned(obj: Any, key: str, old: Any) -> bool:
+        state_of(obj).committed = {key: old}
+        changed = world.linking.concerned([state_of(obj)], (key,), frozenset({key}))[1]
+        assert changed in ({}, {frozenset({key}): [state_of(obj)]})
+        return bool(changed)
+
+    assert not concerned(child, "parent", parent)
+    assert concerned(child, "parent", world.make(parent_class))
+    assert concerned(child, "parent", NO_VALUE)
+    assert not concerned(parent, "children", [first, second])
+    for old in ([second, first], [first], [first, second, first], [], None, NO_VALUE, (first, second)):
+        assert concerned(parent, "children", old)
+    parent.__dict__["children"] = [first, second]  # a list, but nobody says that it keeps its objects in itself
+    assert concerned(parent, "children", [first, second])
+
+
+@pytest.mark.parametrize("value", [3, -(10**30), "a" * 3, "", None, True, False, 2.5])
+def test_unchanged(world: World, child_class: Any, value: Any) -> None:
+    unchanged, keys = world.linking.unchanged, frozenset({"name", "parent_id"})
+    obj = world.make(child_class)
+    world.file(obj, 1)
+    state = state_of(obj)
+    obj.__dict__["name"] = value
+    state.committed = {"name": value}
+    assert unchanged([state], keys) == [state]
+    assert unchanged([state], frozenset()) == []
+    obj.__dict__["parent_id"] = 4
+    state.committed = {"name": value, "parent_id": 4}
+    assert unchanged([state], keys) == [state]
+    assert unchanged([state], frozenset({"name"})) == []
+    for other in (NO_VALUE, [value], object(), 7, "b", 7.5):
+        state.committed = {"name": other, "parent_id": 4}
+        assert unchanged([state], keys) == []
+    for committed in ({}, None):
+        state.committed = committed
+        assert unchanged([state], keys) == []
+    del obj.__dict__["name"]
+    state.committed = {"name": None}
+    assert unchanged([state], keys) == []
+
+
+def test_unchanged_values_that_can_change_in_place(world: World, child_class: Any) -> None:
+    obj, new = world.make(child_class), world.make(child_class)
+    world.file(obj, 1)
+    for value in ([], {}, (), b"b", object()):
+        obj.__dict__["name"] = value
+        state_of(obj).committed = {"name": value}
+        assert world.linking.unchanged([state_of(obj)], frozenset({"name"})) == []
+    new.__dict__["name"] = 3
+    state_of(new).committed = {"name": 3}
+    assert world.linking.unchanged([state_of(new)], frozenset({"name"})) == []
+    assert world.linking.unchanged([], frozenset()) == []
 
 
 def test_states_of_objects(world: World, child_class: Any) -> None:
