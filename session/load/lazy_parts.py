@@ -142,12 +142,14 @@ def target_entity(prop: Any) -> Any:
 
 
 def parametrized(clause: Any, nulls: tuple[str, ...]) -> Any:
-    """Give a lazy condition with its parameters named param_1, param_2, ... in the order of ``clause.params``.
+    """Give a lazy condition with its parameters named parent_1_key, ..., in the order of ``clause.params``.
+
+    Names that Core makes end in a number: these meet none of another expression of the statement.
 
     :param nulls: names of those whose value is ``None``: they become ``IS NULL``.
     """
     numbers = {key: number for number, (key, _) in enumerate(clause.params, 1)}
-    names = {key: f"param_{number}" for key, number in numbers.items()}
+    names = {key: f"parent_{number}_key" for key, number in numbers.items()}
     absent = [key for key, name in names.items() if name in nulls]
     criterion = clause.with_nulls(absent) if absent else clause.criterion
 
@@ -169,8 +171,8 @@ def identity_criterion(target: Any, values: list[Any]) -> tuple[list[Any], Mappi
         if value is None:
             criterion.append(column.is_(None))
         else:
-            criterion.append(column == bindparam(f"pk_{number}", type_=column.type))
-            given[f"pk_{number}"] = value
+            criterion.append(column == bindparam(f"pk_{number}_value", type_=column.type))
+            given[f"pk_{number}_value"] = value
     return criterion, given
 
 

@@ -97,7 +97,7 @@ def load_by_identity(
     }
     if execution_options:
         settings["execution_options"] = execution_options
-    values = {f"pk_{number}": value for number, value in enumerate(ident, 1) if value is not None}
+    values = {f"pk_{number}_value": value for number, value in enumerate(ident, 1) if value is not None}
     peers = None if refresh_of is None else peers_of(refresh_of)
     found = run_select(session, statement, values, mapper, kind, bind_arguments, **settings)[0]
     if peers is not None:
@@ -122,7 +122,11 @@ def load_row(
     Arguments are those of :func:`load_by_identity`; no value of the key is ``None``.
     """
     prepared = prepared_identity(mapper, only_keys, kind)
-    values = {"pk_1": ident[0]} if len(ident) == 1 else {f"pk_{number}": value for number, value in enumerate(ident, 1)}
+    values = (
+        {"pk_1_value": ident[0]}
+        if len(ident) == 1
+        else {f"pk_{number}_value": value for number, value in enumerate(ident, 1)}
+    )
     if not populate_existing and refresh_of is None and only_keys is None:
         return prepared.first(session, values, identity_token, bind_arguments)
     settings: dict[str, Any] = {"populate_existing": populate_existing}
@@ -149,7 +153,7 @@ AGAIN = ("column", "refresh")
 def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "") -> Any:
     """Build the SELECT of one object by its primary key; ``missing`` numbers the key columns that are NULL."""
     criteria = [
-        column.is_(None) if number in missing else column == bindparam(f"pk_{number}", type_=column.type)
+        column.is_(None) if number in missing else column == bindparam(f"pk_{number}_value", type_=column.type)
         for number, column in enumerate(mapper.primary_key, 1)
     ]
     statement = select(mapper).where(*criteria)

@@ -80,7 +80,7 @@ class RowColumns:
 
 def statement_of(mapper: Any, columns: list[Any]) -> tuple[Any, tuple[str, ...]]:
     """Build the SELECT, and name the parameters of the primary key."""
-    names = tuple(f"pk_{number}" for number, _ in enumerate(mapper.primary_key, 1))
+    names = tuple(f"pk_{number}_value" for number, _ in enumerate(mapper.primary_key, 1))
     table = own_table(mapper, columns)
     if table is not None:
         own = [column_in(mapper, table, column) for column in mapper.primary_key]

@@ -311,7 +311,7 @@ class LazyLoader:
             value = read_column(mapper, state, dict_, column, passive)
             if value is PASSIVE_NO_RESULT:
                 return value
-            name = f"param_{number}"
+            name = f"parent_{number}_key"
             if value is None or value is NO_VALUE:
                 if pending:
                     return None if not prop.uselist else ATTR_EMPTY

@@ -11,6 +11,7 @@ from sqlalchemy.exc import InvalidRequestError
 from session import (
     DeclarativeBase,
     Session,
+    column_property,
     immediateload,
     lazyload,
     mapped_column,
@@ -213,3 +214,36 @@ def test_lazy_loads_are_seen_by_do_orm_execute(session: Session) -> None:
     assert len(user.addresses) == 2
     assert profile.text == "p1"
     assert seen == [(True, False), (False, True)]
+
+
+def test_parameters_of_loads_meet_none_of_the_mapped_expressions(engine: Engine) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Owner(Base):
+        __tablename__ = "owner"
+        pk = mapped_column(Integer, primary_key=True)
+        things = relationship("Thing", order_by="Thing.pk")
+
+    class Thing(Base):
+        __tablename__ = "thing"
+        pk = mapped_column(Integer, primary_key=True)
+        parent_id = mapped_column(Integer, ForeignKey("owner.pk"))
+        owner = relationship(Owner, overlaps="things", lazy="select")
+        one_more = column_property(pk + 1)  # the parameter of a column without a name is called param_1
+
+    Thing.is_first = column_property(Thing.__table__.c.pk == 1)  # and this one pk_1
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Owner(pk=1, things=[Thing(pk=1), Thing(pk=2)]))
+        session.commit()
+        assert [(thing.one_more, bool(thing.is_first)) for thing in session.get_one(Owner, 1).things] == [
+            (2, True),
+            (3, False),
+        ]
+        session.expire_all()
+        thing = session.get_one(Thing, 2)
+        session.refresh(thing)
+        session.expire(thing, ["is_first", "one_more"])
+        assert (thing.one_more, thing.is_first) == (3, False)
+        assert session.get_one(Thing, 1, populate_existing=True).is_first
