@@ -23,7 +23,7 @@ from sqlalchemy.sql.expression import ClauseElement
 
 from session.core import schema as core_schema
 from session.exc import MappedAnnotationError
-from session.mapping.base import MappedAnnotation
+from session.mapping.base import MappedAnnotation, ORMDescriptor
 from session.mapping.mapped import DynamicMapped, Mapped, WriteOnlyMapped
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "column_type",
     "evaluate",
     "is_class_variable",
+    "is_descriptor_annotation",
     "is_mapped_annotation",
     "plain",
     "read_mapped",
@@ -165,6 +166,15 @@ def is_class_variable(annotation: Any) -> bool:
     if isinstance(annotation, str):
         return annotation.split("[")[0].strip().rpartition(".")[2] == "ClassVar"
     return annotation is typing.ClassVar or get_origin(annotation) is typing.ClassVar
+
+
+def is_descriptor_annotation(annotation: Any) -> bool:
+    """Tell by its looks whether an annotation is of an attribute that maps nothing: ``AssociationProxy[...]``."""
+    if isinstance(annotation, str):
+        match = _HEAD.match(annotation)
+        return match is not None and match.group(1).rpartition(".")[2] == "AssociationProxy"
+    container = get_origin(annotation)
+    return isinstance(container, type) and issubclass(container, ORMDescriptor) and not issubclass(container, Mapped)
 
 
 def read_mapped(

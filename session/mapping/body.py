@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, MetaData
 
 from session.mapping.annotations import is_mapped_annotation
-from session.mapping.base import MapperProperty
+from session.mapping.base import NOT_GIVEN, MapperProperty
 from session.mapping.declared_attr import declared_attr
 from session.mapping.mapped_column import MappedColumn
 
@@ -16,6 +16,7 @@ __all__ = [
     "DIRECTIVES",
     "annotations_of",
     "cascading_names",
+    "field_value",
     "is_mappable",
     "maps_name",
     "metadata_of",
@@ -42,6 +43,15 @@ def annotations_of(cls: type[Any]) -> dict[str, Any]:
 
 def is_mappable(value: Any) -> bool:
     return isinstance(value, (Column, MapperProperty, MappedColumn))
+
+
+def field_value(cls: type[Any], name: str) -> Any:
+    """Return what stands in a class body under a name, if it says by itself what it is as a field of a dataclass.
+
+    :return: something to be mapped, or an association proxy; else ``NOT_GIVEN``.
+    """
+    value = cls.__dict__.get(name, NOT_GIVEN)
+    return value if is_mappable(value) or hasattr(value, "dataclass_options") else NOT_GIVEN
 
 
 def maps_name(cls: type[Any], name: str) -> bool:

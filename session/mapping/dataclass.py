@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session.mapping.base import NOT_GIVEN
+from session.mapping.body import is_mappable
 
 __all__ = ["FieldOptions", "make_dataclass", "show_signature"]
 
@@ -76,7 +77,10 @@ def make_dataclass(cls: type[Any], options: FieldOptions, attributes: list[tuple
         cls.__annotations__ = fields
         settings = dict(options)
         apply: Callable[..., Any] = settings.pop("dataclass_callable", None) or dataclasses.dataclass
-        apply(cls, **settings)
+        try:
+            apply(cls, **settings)
+        except (TypeError, ValueError) as error:
+            raise InvalidRequestError(f"Class {cls.__name__} cannot be a dataclass: {error}", code="dcte") from error
         if options.get("init", True):
             _install_constructor(cls)
     finally:
@@ -99,6 +103,9 @@ def _field_for(mapped: Any) -> Any:
     arguments = {name: given[name] for name in ("init", "repr", "compare", "kw_only", "hash") if name in given}
     if "dataclass_metadata" in given:
         arguments["metadata"] = given["dataclass_metadata"]
+    if not is_mappable(mapped):  # an association proxy, whose default is set like that of any field
+        defaults = {name: given[name] for name in ("default", "default_factory") if name in given}
+        return dataclasses.field(**arguments, **defaults)
     if not {"init", "default", "default_factory"}.intersection(given) and getattr(mapped, "is_expression", False):
         arguments["init"] = False
     if "default_factory" in given:

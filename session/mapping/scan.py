@@ -18,9 +18,23 @@ from session.core import schema as core_schema
 from session.core.selectables import note_new_column
 from session.exc import MappedAnnotationError
 from session.instrument.base import opt_manager_of_class
-from session.mapping.annotations import is_class_variable, is_mapped_annotation, read_mapped, read_target
+from session.mapping.annotations import (
+    is_class_variable,
+    is_descriptor_annotation,
+    is_mapped_annotation,
+    read_mapped,
+    read_target,
+)
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
-from session.mapping.body import annotations_of, cascading_names, is_mappable, maps_name, metadata_of, names_in_order
+from session.mapping.body import (
+    annotations_of,
+    cascading_names,
+    field_value,
+    is_mappable,
+    maps_name,
+    metadata_of,
+    names_in_order,
+)
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
@@ -193,6 +207,7 @@ class ClassScan:
             type.__setattr__(self.cls, name, value)
         elif value is not NOT_GIVEN and not is_mappable(value):
             self._watch_for_mistakes(base, name, value)
+            self._check_dataclass_arguments(name, value)
             if self._is_alias(base, name, value):
                 self._enter(name, SynonymProperty(value.key), None, base)
             elif written is not None and is_mapped_annotation(written):
@@ -283,7 +298,7 @@ class ClassScan:
         return copied
 
     def _annotation(self, base: type[Any], name: str, written: Any, value: Any) -> MappedAnnotation | None:
-        if written is None or is_class_variable(written):
+        if written is None or is_class_variable(written) or is_descriptor_annotation(written):
             return None
         if name == "__allow_unmapped__":
             return None
@@ -312,7 +327,7 @@ class ClassScan:
         """Return the fields of a class that is not mapped itself, for its dataclass."""
         written = annotations_of(self.cls)
         return [
-            (name, written[name], value if is_mappable(value := self.cls.__dict__.get(name, NOT_GIVEN)) else NOT_GIVEN)
+            (name, written[name], field_value(self.cls, name))
             for name in written
             if not (name.startswith("__") and name.endswith("__")) and name not in _OURS
         ]
@@ -323,7 +338,7 @@ class ClassScan:
         fields: list[tuple[str, Any, Any]] = []
         for name in written:
             if not (name.startswith("__") and name.endswith("__")):
-                value = self.found.get(name, NOT_GIVEN) if name in self.cls.__dict__ else NOT_GIVEN
+                value = self.found.get(name, field_value(self.cls, name)) if name in self.cls.__dict__ else NOT_GIVEN
                 fields.append((name, written[name], value))
         for name, value in self.found.items():
             base = self.origins[name]
