@@ -219,7 +219,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         if not begin and not self.autobegin:
             raise InvalidRequestError("This Session does not begin by itself (autobegin=False); call begin() first")
         origin = SessionTransactionOrigin.BEGIN if begin else SessionTransactionOrigin.AUTOBEGIN
-        if not self._moving.acquire(blocking=False):
+        if not self._moving.acquire(False):
             raise IllegalStateChangeError(
                 "A transaction cannot begin while another thread begins or ends one in the same Session; "
                 "use one Session per thread or task",

@@ -83,7 +83,7 @@ class Guarded:
         )
 
     def _announce(self, end: Any) -> None:
-        """Allow guarded methods that end in ``end`` to run inside of the running one, from here to its end."""
+        """Allow guarded methods that end in ``end`` to run inside of the running one from here on; ``None``: none."""
         self._announced = end
 
 
@@ -100,7 +100,7 @@ def moves(starts: Collection[Any], end: Any, part_of: str | None = None) -> Call
 
         @wraps(method)
         def guarded(self: Any, *args: Any, **keywords: Any) -> Any:
-            if not self._moving.acquire(blocking=False):
+            if not self._moving.acquire(False):
                 self._refuse_meanwhile(name, self._state if end is SAME_STATE else end)
             try:
                 before = self._state

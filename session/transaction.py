@@ -100,7 +100,7 @@ class SessionTransaction(Guarded):
         self.session: Session = session
         self.origin = origin
         self._parent = parent
-        super().__init__(session._moving)
+        self._moving = session._moving
         self._state = ACTIVE
         self._boundary = parent is None or nested
         self._connections: dict[Any, _Enlisted] = {}
@@ -373,8 +373,8 @@ class SessionTransaction(Guarded):
         self._announce(ACTIVE)
         for inner in self._inner():
             inner.commit()
-        self._announce(CLOSED)
-        self.close()
+        self._announce(None)
+        self._end()
 
     @moves((PREPARED,), CLOSED, part_of="commit")
     def _complete(self) -> None:
@@ -385,8 +385,8 @@ class SessionTransaction(Guarded):
         try:
             self._after_commit()
         finally:  # it is committed, whatever listeners say
-            self._announce(CLOSED)
-            self.close()
+            self._announce(None)
+            self._end()
 
     def _after_commit(self) -> None:
         try:
@@ -435,8 +435,9 @@ class SessionTransaction(Guarded):
                 stacklevel=3,
             )
             boundary.snapshot.restore(session)
+        self._announce(None)
+        self._end()
         self._announce(CLOSED)
-        self.close()
         if parent is not None and _cause is not None:
             parent._cause = _cause
         if failure is not None:
@@ -484,6 +485,10 @@ class SessionTransaction(Guarded):
 
         :param invalidate: also invalidate the connections, for when the database is not to be trusted.
         """
+        self._end(invalidate)
+
+    def _end(self, invalidate: bool = False) -> None:
+        """Close, as the last step of what moves this transaction."""
         session = self.session
         if self._state is CLOSED:
             return
