@@ -18,6 +18,7 @@ from session.constants import (
     ATTR_WAS_SET as _ATTR_WAS_SET,
     CALLABLES_OK,
     NO_VALUE as _NO_VALUE,
+    PARTLY_EXPIRED as _PARTLY_EXPIRED,
     PASSIVE_NO_RESULT as _PASSIVE_NO_RESULT,
     SQL_OK,
 )
@@ -27,6 +28,7 @@ __all__ = ["InstanceState"]
 
 cdef object ATTR_WAS_SET = _ATTR_WAS_SET
 cdef object NO_VALUE = _NO_VALUE
+cdef object PARTLY_EXPIRED = _PARTLY_EXPIRED
 cdef object PASSIVE_NO_RESULT = _PASSIVE_NO_RESULT
 cdef long MAY_SQL = SQL_OK
 cdef long MAY_CALL = CALLABLES_OK
@@ -429,9 +431,13 @@ cdef class InstanceState(ReferenceType):
         self.committed = None
         if self.extras is not None:
             self.extras.pop("pending", None)
-        self.expired = False
         if self.expired_keys is not None:
             self.unexpire(dict_)
+            if self.expired and self.expired_keys is not None:
+                if self.extras is None:
+                    self.extras = {}
+                self.extras[PARTLY_EXPIRED] = True
+        self.expired = False
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
 

@@ -23,6 +23,7 @@ from session.constants import (
     ATTR_WAS_SET,
     CALLABLES_OK,
     NO_VALUE,
+    PARTLY_EXPIRED,
     PASSIVE_NO_RESULT,
     SQL_OK,
 )
@@ -452,9 +453,11 @@ class InstanceState(ref[Any]):
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
-        self.expired = False
         if self.expired_keys is not None:
             self.unexpire(dict_)
+            if self.expired and self.expired_keys is not None:
+                self.extra(PARTLY_EXPIRED, lambda: True)
+        self.expired = False
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
 

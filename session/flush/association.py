@@ -88,7 +88,7 @@ class ManyToMany(Dependency):
             queued = state.ident is not None and self.key not in state().__dict__
             for child in change.added:
                 self.check_class(child)
-                if child is not None and queued and self._is_there(state, child, there):
+                if child is not None and queued and self._is_there(uow, state, child, there):
                     continue
                 if child is not None and self._first_time(uow, state, child):
                     self._collect(uow, state, child, added, "add")
@@ -101,14 +101,18 @@ class ManyToMany(Dependency):
                         self._collect_move(state, child, moved)
         self._write(uow, removed, moved, added)
 
-    def _is_there(self, state: Any, child: Any, there: dict[Any, set[int]]) -> bool:
+    def _is_there(self, uow: Any, state: Any, child: Any, there: dict[Any, set[int]]) -> bool:
         """Tell whether the other direction, from which a pair has come into the queue of this one, had it before.
+
+        What an object remembers that is in no Session says nothing about rows: these went with it.
 
         :param there: to keep what the other direction had, by object.
         """
         known = there.get(child)
         if known is None:
             known = there[child] = set()
+            if not uow.session._contains_state(child):
+                return False
             for other in self.prop.reverse_properties:
                 history = child.manager[other.key].impl.get_history(child, child().__dict__, PASSIVE_NO_INITIALIZE)
                 known.update(map(id, history.unchanged or ()))

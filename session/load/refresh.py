@@ -16,6 +16,7 @@ from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 from session.constants import (
     ATTR_WAS_SET,
     NO_AUTOFLUSH,
+    PARTLY_EXPIRED,
     PASSIVE_NO_FETCH_RELATED,
     PASSIVE_NO_RESULT,
     PASSIVE_OFF,
@@ -30,9 +31,6 @@ from session.load.row_columns import memo_of, row_columns
 from session.mapping.strategies import hooks
 
 __all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "refresh_state"]
-
-PARTLY = "partly_expired"
-"""Name of the mark on a state that had expired as a whole, and of which a refresh has loaded some attributes."""
 
 
 def load_by_identity(
@@ -241,22 +239,26 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
     if not passive & NO_AUTOFLUSH:
         session._autoflush()
     options = state.load_options or ()
-    if whole and state.extras is not None and state.extras.pop(PARTLY, False):
+    if whole and state.extras is not None and state.extras.pop(PARTLY_EXPIRED, False):
         state.expired = True
     if state.expired and whole:
         state.expired = False
-        found = load_by_identity(
-            session,
-            mapper,
-            state.identity,
-            options=options,
-            path=state.load_path if options else None,
-            identity_token=state.identity_token,
-            only_keys=expired_with_row(mapper) if options else None,
-            kind="column",
-        )
+        found = None
+        try:
+            found = load_by_identity(
+                session,
+                mapper,
+                state.identity,
+                options=options,
+                path=state.load_path if options else None,
+                identity_token=state.identity_token,
+                only_keys=expired_with_row(mapper) if options else None,
+                kind="column",
+            )
+        finally:
+            if found is None:
+                state.expired = True
         if found is None:
-            state.expired = True
             raise ObjectDeletedError(state)
         columns = frozenset(key for key in columns if key not in dict_ and key not in (state.committed or ()))
         if not columns:
@@ -417,7 +419,7 @@ def end_expiry(state: Any) -> None:
     """
     if state.expired:
         state.expired = False
-        state.extra(PARTLY, lambda: True)
+        state.extra(PARTLY_EXPIRED, lambda: True)
 
 
 def leads_back(mapper: Any, key: str) -> bool:

@@ -28,7 +28,7 @@ from session.constants import (
     PASSIVE_NO_RESULT,
     PASSIVE_OFF,
 )
-from session.load.lazy_parts import read_column, target_entity
+from session.load.lazy_parts import GONE, present, read_column, target_entity
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
@@ -231,7 +231,7 @@ class SelectinLoad:
         """Load the targets of a many-to-one by their primary keys."""
         key = self.prop.key
         by_ident = self.awaited(context, parents)
-        found = []
+        found = self.take_present(context, by_ident) if loads_one_again(context) else []
         for batch in batches(in_order(by_ident), self.chunksize):
             objects = self.columns(context, batch)[0]
             for obj in objects:
@@ -246,6 +246,18 @@ class SelectinLoad:
         for waiting in by_ident.values():
             for parent in waiting:
                 set_scalar(parent, key, None)
+        return found
+
+    def take_present(self, context: Any, by_ident: dict[Any, list[Any]]) -> list[Any]:
+        """Take what the Session has of the targets of a many-to-one, and out of those that are awaited."""
+        found = []
+        for ident in list(by_ident):
+            obj = present(context.session, self.prop.mapper, ident, context.identity_token, PASSIVE_OFF | NO_AUTOFLUSH)
+            if obj is None or obj is GONE:
+                continue
+            found.append(obj)
+            for parent in by_ident.pop(ident):
+                set_scalar(parent, self.prop.key, obj)
         return found
 
     def awaited(self, context: Any, parents: Sequence[Any]) -> dict[Any, list[Any]]:
@@ -291,6 +303,11 @@ class SelectinLoad:
                     )
                 set_scalar(parent, key, items[0] if items else None)
         return found
+
+
+def loads_one_again(context: Any) -> bool:
+    """Tell whether the run loads one object again, expired or refreshed, and no objects for the first time."""
+    return context.refresh_state is not None or context.only_keys is not None
 
 
 def was_taken_out(state: Any, key: str) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, event, inspect, select, update
-from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, PendingRollbackError, SAWarning
 
 import session as package
 from session import Session
 
 from ..model.models import ROWS, make_models
+from .everyday import Statements
 
 MODELS: Any = make_models(package)
 
@@ -424,3 +425,60 @@ def test_a_savepoint_that_is_rolled_back_takes_the_values_of_an_update_statement
         savepoints[0].rollback()
         assert tag.name == "red"
         assert "name" in other.__dict__
+
+
+def test_a_deleted_object_that_comes_to_a_list_by_its_other_direction_is_warned_of(
+    session: Session, models: SimpleNamespace
+) -> None:
+    item, tag = session.get(models.Item, 3), session.get(models.Tag, "a")
+    tag.items.remove(item)
+    session.delete(tag)
+    session.commit()
+    tag.items.append(item)  # which the tag remembers from before, and which has no row
+    with pytest.warns(SAWarning, match="Tag object that is not in this Session"):
+        session.commit()
+    assert item.tags == []
+
+
+@pytest.mark.parametrize("load", [package.selectinload, package.joinedload])
+def test_an_expired_object_that_was_changed_and_flushed_loads_the_rest_with_what_is_eager(
+    session: Session, models: SimpleNamespace, load: Any
+) -> None:
+    item = session.scalars(select(models.Item).where(models.Item.id == 3).options(load(models.Item.owner))).one()
+    session.commit()
+    item.name = "changed"
+    session.flush()
+    assert "owner_id" not in item.__dict__
+    assert item.owner_id == 2
+    assert item.__dict__["owner"].name == "bob"
+    assert item.name == "changed"
+
+
+@pytest.mark.parametrize("names", [None, ["name", "owner"], ["owner"]])
+def test_a_refresh_takes_from_the_session_what_a_selectinload_of_one_object_refers_to(
+    engine: Engine, session: Session, models: SimpleNamespace, names: Any
+) -> None:
+    item = session.scalars(
+        select(models.Item).where(models.Item.id == 3).options(package.selectinload(models.Item.owner))
+    ).one()
+    company = item.owner
+    with Statements(engine) as statements:
+        session.refresh(item, names)
+    assert item.__dict__["owner"] is company
+    assert len(statements) == 1
+
+
+def test_an_expired_object_that_could_not_be_loaded_is_still_expired(session: Session, models: SimpleNamespace) -> None:
+    tag = session.get(models.Tag, "a")
+    session.add(models.Tag(code="b"))
+    with pytest.raises(IntegrityError):
+        session.flush()
+    assert inspect(tag).expired
+    for _ in range(2):
+        with pytest.raises(PendingRollbackError):
+            tag.name  # noqa: B018
+        with pytest.raises(PendingRollbackError):
+            session.get(models.Tag, "a")
+    assert inspect(tag).expired
+    session.rollback()
+    assert session.get(models.Tag, "a").name == "red"

@@ -8,12 +8,18 @@ Not compared:
 * The order of statements inside a flush, the number and the text of SELECTs, INSERTs and DELETEs: the rows that come of
   them are compared, and how many were written. Statements for transactions and savepoints: they begin with the first
   statement inside, which may be a SELECT.
-* Which of several reasons a flush has to fail is found first; how far it got before, and what it has warned of.
+* Which of several reasons a flush has to fail is found first; how far it got before, and what it has warned of. If one
+  has inserted more rows than the other, the program ends with it: new objects keep their keys.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
   transaction here; those of a failed flush as long as its error there), so their part of the identity map.
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
   program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
   expired object, and not here, or by the number of rows written.
+* What waits in a collection of a tree that is not loaded is written here, as it is in other classes in both; so is the
+  parent that an expired object has already, which a flush loads first there. The program ends with it
+  (``written_in_a_tree``).
+* A new object that takes over the row of one that is deleted with its tree: there its row is deleted; if it refers to
+  another one of them, that is an ``IntegrityError`` here. The program ends with it.
 * The association rows of an object that is deleted after its key was changed are found here; there they are asked for by
   the new key, ``StaleDataError``. The program ends with it.
 * A collection that is loaded while the removal of an expunged object waits in its queue, when its row gives another object:
@@ -21,18 +27,30 @@ Not compared:
 * A deleted object whose savepoint ends with the rollback of the one around it is persistent again, its row is there; it
   stays "deleted" there. The program ends with it (``left_behind``).
 * ``close()`` after a flush that deleted objects: they are detached, and told so, as is documented; there they stay
-  "deleted".
+  "deleted". The program ends with it.
 * The order of events of different objects within one flush: the unit of work goes class by class there.
 * Objects that left the Session after a flush had changed their key, when the transaction is rolled back: they stay outside
   here, and come back there. The program ends with it (``brought_back``). It ends, too, when a rollback stumbles there over
   an object that was made transient.
 * Events at a commit there that tell once more of objects which have left, made transient or expunged, after a flush had
   deleted them.
+* ``expire``, once more, of what is expired already, by an UPDATE or DELETE statement.
 * ``refresh`` of objects that are expired, after an UPDATE or DELETE statement there that loads nothing into them;
   ``refresh_flush`` for a version that was in the object before.
 * That an object counts as modified whose collection is told there to remove what is not in it, and the event of that.
-  Collections of transient objects that are empty, or not there yet.
-* ``persistent_to_detached`` comes twice there for what ``expunge()`` reaches on two ways.
+  Collections of transient objects that are empty, or not there yet. Foreign keys of new objects that refer to nothing:
+  ``None`` there, not there here.
+* An UPDATE that is repeated there with the same values, by ``post_update``.
+* Which old value is remembered, and told, of what was set while it was expired, or not known yet: a flush loads it there.
+* What an UPDATE here sets to what it is already, in a row that another object has taken over.
+* A list that is loaded while an expired object of it waits to come to it holds it once here, twice there. The program
+  ends with it (``doubled``).
+* When the foreign key of a Node takes over a change of its parent that is not written yet.
+* The objects whose deletion is called off by a flush, because they came to the collection of another object: what was
+  to be deleted with them waits with them here for the next flush; there it is deleted at once. The program ends with it
+  (``waits_with_its_tree``).
+* ``persistent_to_detached`` and ``pending_to_transient`` come twice there for what ``expunge()`` reaches on two ways, the
+  latter also for what is not in the Session.
 * The order in which a rollback tells of new objects, flushed and not flushed: it is that of a set there.
 * Attribute events that come a second time: there ``remove`` comes twice for what a new collection leaves out, ``set`` for
   a reference that is deleted, since the other direction's event comes back. Events that set a value to what it is. That
@@ -43,7 +61,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import inspect
 
@@ -61,7 +79,7 @@ def differences(ours: tuple[Outcome, Any], theirs: tuple[Outcome, Any]) -> list[
     """
     parts = promised(*ours), promised(*theirs)
     leave_out(*parts)
-    if selects(ours[0]) < selects(theirs[0]):  # which loaded again what is there
+    if selects(ours[0]) != selects(theirs[0]):  # one of them has loaded again what is there
         for part in parts:
             part["heard"] = {label: without(what, "refresh") for label, what in part["heard"].items()}
             part["heard"] = {label: what for label, what in part["heard"].items() if what}
@@ -70,15 +88,22 @@ def differences(ours: tuple[Outcome, Any], theirs: tuple[Outcome, Any]) -> list[
 
 def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     """Take out of both parts what is not compared of single objects."""
+    if "updates" in ours and "updates" in theirs and ours["picture"]["tables"] == theirs["picture"]["tables"]:
+        ours["updates"] = [next(filter(update.sets_what, theirs["updates"]), update) for update in ours["updates"]]
     for label in ours["heard"] | theirs["heard"]:
         heard = [part["heard"].get(label, []) for part in (ours, theirs)]
         mine, other = (part["picture"]["objects"].get(label, {}) for part in (ours, theirs))
         if ["refresh"] not in heard[0] and mine.get("expired"):
             heard[1] = without(heard[1], "refresh")
+        if isinstance(ours["result"], int) and mine.get("expired"):
+            if ["expire"] not in heard[0] or ["expire"] not in heard[1]:
+                heard = [without(each, "expire") for each in heard]
         if ["refresh_flush"] not in heard[0]:  # the version that was there
             heard[1] = without(heard[1], "refresh_flush")
-        if modified_for_nothing(mine, other):
-            heard[1] = [what for what in heard[1] if what[0] != "remove" or what in heard[0]]
+        for what in heard[1]:
+            if what[0] == "set" and [*what[:3], "LoaderCallableStatus"] in heard[0]:  # the old value is known there
+                what[3] = "LoaderCallableStatus"
+        heard[1] = [what for what in heard[1] if what[0] != "remove" or what in heard[0] or was_removed(mine, *what)]
         for part, left in zip((ours, theirs), heard):
             part["heard"].pop(label, None)
             if left:
@@ -92,14 +117,30 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
                 for seen in (mine, other):
                     seen["history"].pop(name, None)
                     seen["is_modified"] = None
+            if learned_later(mine["history"].get(name), other["history"].get(name)):
+                mine["history"][name] = other["history"][name]
         if modified_for_nothing(mine, other):
             other["modified"] = False
             theirs["picture"]["dirty"] = [dirty for dirty in theirs["picture"]["dirty"] if dirty != label]
         if mine["phase"] == other["phase"] == ["transient"]:
             for name in set(mine["unloaded"]) - set(other["unloaded"]):
-                if other["values"][name] == []:
+                if other["values"][name] == [] or (name.endswith(("_id", "_code")) and other["values"][name] is None):
                     del other["values"][name]
                     mine["unloaded"].remove(name)
+        if label.startswith("Node") and mine["modified"] and "parent" in mine["values"]:
+            for seen in (mine, other):
+                seen["history"].pop("parent_id", None)
+                seen["values"].pop("parent_id", None)
+
+
+def was_removed(mine: dict[str, Any], _: str, name: str, member: Any) -> bool:
+    """Tell whether a collection has lost a member since it was loaded, as far as can be seen: it is gone, or not loaded."""
+    return name in mine.get("unloaded", ()) or member in mine.get("history", {}).get(name, ([], [], []))[2]
+
+
+def learned_later(mine: Any, other: Any) -> bool:
+    """Tell whether two histories are of the same change, but for the old value, which is known here only."""
+    return bool(mine and other) and mine[0] == other[0] and bool(mine[2]) and other[2] == []
 
 
 def modified_for_nothing(mine: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -121,8 +162,9 @@ def promised(outcome: Outcome, picture: dict[str, Any]) -> dict[str, Any]:
         "heard": heard_of(outcome.heard, failed),
     }
     if not failed:
-        part["updates"] = sorted(filter(None, map(normalised_update, outcome.statements)))
-        part["rows written"] = outcome.rows_written
+        updates = list(filter(None, map(update_of, outcome.statements)))
+        part["updates"] = sorted(set(updates))
+        part["rows written"] = outcome.rows_written - (len(updates) - len(part["updates"]))
     return part
 
 
@@ -183,15 +225,43 @@ def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
 def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
     """Tell whether a step that may do so failed in one world only; what comes after cannot be compared."""
     if theirs.error == "CircularDependencyError":
-        return ours.error in (None, "IntegrityError")
+        return ours.error in (None, "IntegrityError", "InvalidRequestError")
+    if written_in_a_tree(ours, theirs) or (ours.error == "IntegrityError" and deletes_new(theirs)):
+        return True
     if theirs.error == "ValueError":
         return ours.error in (None, "InvalidRequestError")
     if theirs.error == "StaleDataError" and ours.error is None:
         written = [statement for statement in theirs.statements if not statement.startswith("ROLLBACK")]
         return written[-1].startswith(("DELETE FROM item_tag", "DELETE FROM lesson_topic"))
-    if theirs.error == "InvalidRequestError" and ours.error is None:
+    if theirs.error == "InvalidRequestError" and ours.error in (None, *FLUSH_ERRORS):
         return any(statement.startswith("ROLLBACK") for statement in ours.statements)
+    if ours.error in FLUSH_ERRORS and theirs.error in FLUSH_ERRORS and further(ours, theirs):
+        return True
     return theirs.error == "ObjectDeletedError" and ours.error in (None, "StaleDataError")
+
+
+def written_in_a_tree(ours: Outcome, theirs: Outcome) -> bool:
+    """Tell whether the parent of a Node is written here, and not there."""
+    there = {update.criteria for update in map(update_of, theirs.statements) if update and update.table == "node"}
+    mine = [update for update in map(update_of, ours.statements) if update and is_of_parent(update)]
+    changed = [update for update in mine if update.criteria not in there]
+    return bool(changed) and ours.error == theirs.error is None
+
+
+def deletes_new(theirs: Outcome) -> bool:
+    """Tell whether a flush has deleted the row that a new object had taken over in it."""
+    statements = [" ".join(statement.split()) for statement in theirs.statements]
+    updated = {(update.table, update.criteria) for update in map(update_of, statements) if update}
+    return any(f"DELETE FROM {table} WHERE {' AND '.join(criteria)}" in statements for table, criteria in updated)
+
+
+def further(ours: Outcome, theirs: Outcome) -> bool:
+    """Tell whether one of two flushes that failed has inserted more than the other: new objects keep the keys of that."""
+    mine, other = (
+        sorted(statement for statement in outcome.statements if statement.startswith("INSERT"))
+        for outcome in (ours, theirs)
+    )
+    return mine != other
 
 
 def without(heard: list[Any], *names: str) -> list[Any]:
@@ -209,9 +279,26 @@ def left_behind(ours: World, theirs: World) -> bool:
     return any(inspect(obj).deleted and inspect(ours.held[number]).persistent for number, obj in theirs.held.items())
 
 
-def detached(world: World) -> set[int]:
-    """The numbers of the held objects that have left the Session."""
-    return {number for number, obj in world.held.items() if inspect(obj).detached}
+def waits_with_its_tree(ours: World, theirs: World) -> bool:
+    """Tell whether a flush has deleted an object there whose deletion waits for the next one here, as others' does there."""
+    waiting = [number for number, obj in ours.held.items() if obj in ours.session.deleted]
+    gone = [number for number in waiting if inspect(theirs.held[number]).deleted]
+    return bool(gone and theirs.session.deleted)
+
+
+def doubled(ours: World, theirs: World) -> bool:
+    """Tell whether a collection holds an object twice there, and once here."""
+    for number, obj in theirs.held.items():
+        for name in theirs.schema.to_many.get(type(obj).__name__, ()):
+            members, mine = obj.__dict__.get(name, ()), ours.held[number].__dict__.get(name, ())
+            if len(members) > len(mine) and len(set(map(id, members))) == len(mine):
+                return True
+    return False
+
+
+def outside(world: World) -> set[int]:
+    """The numbers of the held objects that are in no Session."""
+    return {number for number, obj in world.held.items() if obj not in world.session}
 
 
 def brought_back(gone: set[int], theirs: World) -> bool:
@@ -228,13 +315,17 @@ def equalise(ours: World, theirs: World) -> None:
     * A flush loads expired columns there, and with them what the options of the object's statement say, which it does not
       need here: they expire there. If it takes a transaction to load them, there is one here. ``selectinload()`` of an
       object that is expired loads it here at once: it is loaded there.
+    * An object that expires is loaded again with what its options name: here by the place where it was read first, all of
+      it; there by that of the last one with ``populate_existing``, from which they may lead nowhere, and without what
+      has changes that wait. What comes along here is loaded there.
     * A delete loads many-to-one references there, which it does not need here: they are unloaded there.
     * A flush writes the foreign key into a child that is not in the Session, in both; there not in a tree, for changes of
       a collection that is not loaded: so it is there.
+    * What the Session keeps longer here, though nobody holds it, is expired here: it is loaded anew there.
     * With ``expire_on_commit=False`` deleted objects stay in the Session after the commit there: they leave it.
     """
-    for number, obj in theirs.held.items():
-        state, mine = inspect(obj), ours.held[number]
+    for mine, obj in pairs(ours, theirs):
+        state = inspect(obj)
         if state.was_deleted:
             references = ours.schema.to_one.get(type(obj).__name__, ())
             for name in set(references) & set(obj.__dict__) - set(mine.__dict__):
@@ -252,26 +343,74 @@ def equalise(ours: World, theirs: World) -> None:
         if early and state.persistent and inspect(mine).persistent and theirs.session.is_active:
             for name in early | (set(state.mapper.relationships.keys()) & set(mine.__dict__)):
                 getattr(obj, name)
+        if state.load_options and inspect(mine).load_options and state.persistent and theirs.session.is_active:
+            changed = {*state.committed_state, *inspect(mine).committed_state}
+            related = set(state.mapper.relationships.keys()) & set(mine.__dict__)
+            with theirs.session.no_autoflush:
+                for name in related - set(obj.__dict__) - changed:
+                    getattr(obj, name)
         if expired_columns(inspect(mine), mine) and state.persistent:
             eager = (set(state.mapper.relationships.keys()) & set(obj.__dict__)) - set(mine.__dict__)
             eager -= set(state.committed_state)
             if eager:
                 theirs.session.expire(obj, eager)
         if type(obj).__name__ == "Node" and obj not in theirs.session and mine not in ours.session:
-            if "parent_id" in mine.__dict__ and obj.__dict__.get("parent_id") != mine.parent_id:
+            if "parent_id" in mine.__dict__ and obj.__dict__.get("parent_id", "expired") != mine.parent_id:
                 obj.parent_id = mine.parent_id
+    for obj in kept_longer(ours, theirs):
+        inspect(obj).expire(obj.__dict__)
     begun = theirs.raw.in_transaction and ours.session.in_transaction() and ours.session.is_active
     if begun and not ours.raw.in_transaction:
         ours.session.connection().exec_driver_sql("SELECT 1").close()
 
 
-def normalised_update(statement: str) -> str | None:
-    """An UPDATE with what it sets and asks for in alphabetical order; ``None`` for other statements."""
+def is_of_parent(update: Update) -> bool:
+    """Tell whether an UPDATE sets the parent of a Node and nothing else."""
+    return update.table == "node" and len(update.values) == 1 and update.values[0].startswith("parent_id=")
+
+
+def pairs(ours: World, theirs: World) -> list[tuple[Any, Any]]:
+    """The objects that the program holds, or both Sessions have, of both worlds."""
+    found = [(ours.held[number], obj) for number, obj in theirs.held.items()]
+    held = {id(obj) for obj in theirs.held.values()}
+    mine = {key_of(obj): obj for obj in ours.session.identity_map.values()}
+    others = [obj for obj in theirs.session.identity_map.values() if id(obj) not in held and key_of(obj) in mine]
+    return found + [(mine[key_of(obj)], obj) for obj in others]
+
+
+def key_of(obj: Any) -> Any:
+    """The identity of an object, the same in both worlds."""
+    key = inspect(obj).key
+    return (key[0].__name__, *key[1])
+
+
+def kept_longer(ours: World, theirs: World) -> list[Any]:
+    """The objects that nobody holds, and that have nothing to write, which are in the Session here only."""
+    there = set(map(key_of, theirs.session.identity_map.values()))
+    busy = {id(obj) for obj in (*ours.held.values(), *ours.session.new, *ours.session.dirty, *ours.session.deleted)}
+    found = [obj for obj in ours.session if id(obj) not in busy]
+    return [obj for obj in found if key_of(obj) not in there]
+
+
+class Update(NamedTuple):
+    """An UPDATE, with what it sets and asks for in alphabetical order."""
+
+    table: str
+    values: tuple[str, ...]
+    criteria: tuple[str, ...]
+
+    def sets_what(self, other: Update) -> bool:
+        """Tell whether it sets in the same row what another one sets, and perhaps more."""
+        return self[::2] == other[::2] and set(self.values) >= set(other.values)
+
+
+def update_of(statement: str) -> Update | None:
+    """Read an UPDATE; ``None`` for other statements."""
     found = re.fullmatch(r"UPDATE (\w+) SET (.*?) WHERE (.*)", " ".join(statement.split()))
     if found is None:
         return None
     table, values, criteria = found.groups()
-    return f"UPDATE {table} SET {sorted(values.split(', '))} WHERE {sorted(criteria.split(' AND '))}"
+    return Update(table, tuple(sorted(values.split(", "))), tuple(sorted(criteria.split(" AND "))))
 
 
 def _walk(path: str, ours: Any, theirs: Any) -> Iterator[str]:

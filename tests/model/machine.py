@@ -15,7 +15,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import session
 
-from .comparison import brought_back, detached, differences, equalise, left_behind, parts_ways
+from .comparison import (
+    brought_back,
+    differences,
+    doubled,
+    equalise,
+    left_behind,
+    outside,
+    parts_ways,
+    waits_with_its_tree,
+)
 from .models import SHOP
 from .picture import picture
 from .schema import Schema
@@ -62,7 +71,8 @@ class Worlds:
         :raises AssertionError: something is different afterwards that is promised to be equal.
         """
         outcomes = []
-        gone = detached(self.ours) & detached(self.theirs)
+        left_deleted = name == "close" and self.ours.has_deleted
+        gone = outside(self.ours) & outside(self.theirs)
         for world in (self.ours, self.theirs):
             try:
                 outcomes.append(world.run(STEPS[name], arguments))
@@ -71,18 +81,21 @@ class Worlds:
         ours, theirs = outcomes
         if ours is None or theirs is None:
             assert ours is theirs, "there was nothing to do in one world only"
+            equalise(self.ours, self.theirs)  # it may have looked at objects
             return
         over = parts_ways(ours, theirs)
+        over = over or waits_with_its_tree(self.ours, self.theirs) or doubled(self.ours, self.theirs)
         if name == "savepoint_rollback":
             over = over or left_behind(self.ours, self.theirs)
-        if "rollback" in name:
-            over = over or brought_back(gone & detached(self.ours), self.theirs)
+        if "rollback" in name or ours.error:
+            over = over or brought_back(gone & outside(self.ours), self.theirs)
         if over:
             self.over = True
             return
         equalise(self.ours, self.theirs)
         found = differences((ours, picture(self.ours)), (theirs, picture(self.theirs)))
         assert not found, "\n".join([f"after {name}{arguments}:", *found])
+        self.over = left_deleted
 
     def replay(self, steps: list[tuple[str, tuple[Any, ...]]], **settings: bool) -> None:
         """Run a program that is written down."""

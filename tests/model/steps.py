@@ -190,8 +190,12 @@ def remove_at(world: World, which: int, place: int, position: int) -> Any:
 
 @step
 def clear(world: World, which: int, place: int) -> Any:
+    """Clear a collection; not one that holds an object twice: ``sqlalchemy.orm`` lets that refer to its owner still."""
     obj, name = attribute(world, which, place, world.schema.to_many)
-    getattr(obj, name).clear()
+    members = getattr(obj, name)
+    if len(members) > len(set(map(id, members))):
+        raise NothingToDo
+    members.clear()
 
 
 @step
@@ -263,9 +267,9 @@ def expunge_all(world: World) -> Any:
 
 @step
 def merge(world: World, which: int, load: bool, hold: bool) -> Any:
-    """Merge; not what is about to be deleted: ``sqlalchemy.orm`` loads its references first, and merges these, too."""
+    """Merge; not what is to be deleted, or was: ``sqlalchemy.orm`` loads its references first, and merges these, too."""
     obj = world.pick(which)
-    if obj in world.session.deleted:
+    if obj in world.session.deleted or inspect(obj).was_deleted:
         raise NothingToDo
     merged = world.session.merge(obj, load=load)
     return world.hold(merged) if hold else merged

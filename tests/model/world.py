@@ -111,6 +111,7 @@ class World:
         self.raw: _Connection = self.engine.raw_connection().driver_connection  # type: ignore[assignment]
         self.tables = list(self.models.metadata.sorted_tables)
         self.session: Any = None
+        self.has_deleted = False
         self.listeners: list[tuple[Any, str, Any]] = []
 
     def begin(self, settings: Settings) -> None:
@@ -131,11 +132,13 @@ class World:
             self.engine, autoflush=settings.autoflush, expire_on_commit=settings.expire_on_commit
         )
         self.held: dict[int, Any] = {}
+        self.has_deleted = False
         self.numbers = 0
         self.savepoints: list[Any] = []
         self.events: list[Any] = []
         self.heard: list[Any] = []
         self.deleted: WeakSet[Any] = WeakSet()
+        self.pending: WeakSet[Any] = WeakSet()
         if settings.watched:
             event.listen(self.engine, "before_cursor_execute", _watch)
         if settings.listening:
@@ -171,6 +174,8 @@ class World:
             except Exception as raised:
                 error = type(raised).__name__
             gc.collect()
+        deletes = any(note.startswith("DELETE") for note in self.raw.notes)
+        self.has_deleted = self.raw.in_transaction and (deletes or self.has_deleted)
         return Outcome(
             result,
             error,
@@ -273,8 +278,18 @@ class World:
         self.events.append((name, label))
 
     def note_object(self, name: str, obj: Any) -> None:
-        """Note an event of an object; ``deleted_to_persistent`` if a flush has deleted it, as is documented."""
-        if name == "persistent_to_deleted":
+        """Note an event of an object; ``deleted_to_persistent`` if a flush has deleted it, as is documented;
+        ``pending_to_transient`` once, and if it was pending.
+        """
+        if name == "transient_to_pending":
+            self.pending.add(obj)
+        elif name == "pending_to_transient":
+            if obj not in self.pending:
+                return
+            self.pending.discard(obj)
+        elif name == "pending_to_persistent":
+            self.pending.discard(obj)
+        elif name == "persistent_to_deleted":
             self.deleted.add(obj)
         elif name == "deleted_to_persistent":
             if obj not in self.deleted:
