@@ -75,8 +75,10 @@ def object_session(instance: Any) -> Any:
 
 def close_all_sessions() -> None:
     """Close every Session in memory."""
-    for session in list(all_sessions.values()):
-        session.close()
+    for reference in all_sessions.valuerefs():  # a list of its own: other threads make Sessions meanwhile
+        session = reference()
+        if session is not None:
+            session.close()
 
 
 def make_transient(instance: Any) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy.event import _legacy_signature as legacy_signature
 from sqlalchemy.event.base import _registrars
 from sqlalchemy.event.registry import _EventKey as EventKey
 
-__all__ = ["EventKey", "hand_down", "legacy_signature", "listen_elsewhere", "of_class"]
+__all__ = ["EventKey", "KeptListeners", "hand_down", "legacy_signature", "listen_elsewhere", "lock", "of_class"]
+
+lock = threading.RLock()
+"""Held while mappers are made, configured or disposed of, and while a listener is given to classes."""
 
 
 def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]) -> None:
@@ -26,6 +31,26 @@ def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]
         target = other._accept_with(event_key.target, event_key.identifier)
         if target is not None:
             EventKey(event_key.target, event_key.identifier, event_key.fn, target).listen(**keywords)
+
+
+class KeptListeners:
+    """Listeners that wait for classes to be mapped; one that is removed is let go of when the next one comes."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Any, bool, dict[str, Any]]] = []
+
+    def add(self, event_key: Any, propagate: bool, keywords: dict[str, Any]) -> None:
+        """Keep a listener; the lock is held.
+
+        :param event_key: Core's key of the listener, which listens already.
+        :param propagate: its option.
+        :param keywords: further options.
+        """
+        present = [entry for entry in self._entries if entry[0].contains()]
+        self._entries = [*present, (event_key, propagate, keywords)]
+
+    def __iter__(self) -> Iterator[tuple[Any, bool, dict[str, Any]]]:
+        return iter(self._entries)
 
 
 def of_class(cls: Any) -> Any:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import event
 
 from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER, NO_KEY
-from session.core.event import listen_elsewhere
+from session.core.event import KeptListeners, listen_elsewhere, lock
 from session.core.inspection import precede
 
 __all__ = ["AttributeEvents", "InstanceEvents", "apply_held_listeners"]
@@ -59,15 +59,17 @@ class InstanceEvents(event.Events[Any]):
         if not raw:
             event_key = event_key.with_wrapper(_with_instance(fn))
         if isinstance(target, _Hold):
-            target.keep(event_key, raw, propagate, kw)
+            with lock:
+                target.keep(event_key, propagate, kw)
             if target is not EVERY_INSTANCE:
                 listen_elsewhere(cls, event_key, {"raw": raw, "propagate": propagate, **kw})
             return
-        event_key.base_listen(propagate=propagate, **kw)
-        if propagate:
-            for manager in _descendants(target):
-                event_key.with_dispatch_target(manager).base_listen(propagate=True, **kw)
-        target.note_listeners()
+        with lock:
+            event_key.base_listen(propagate=propagate, **kw)
+            if propagate:
+                for manager in _descendants(target):
+                    event_key.with_dispatch_target(manager).base_listen(propagate=True, **kw)
+            target.note_listeners()
 
     def first_init(self, manager: Any, cls: type[Any]) -> None:
         """Before the first instance of a class is made by calling it."""
@@ -127,7 +129,7 @@ class _Hold:
     dispatch: Any = event.dispatcher(InstanceEvents)
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Any, bool, bool, dict[str, Any]]] = []
+        self.kept = KeptListeners()
 
     @classmethod
     def of(cls, target: type[Any]) -> _Hold:
@@ -136,9 +138,9 @@ class _Hold:
             hold = cls.holds[target] = cls()
         return hold
 
-    def keep(self, event_key: Any, raw: bool, propagate: bool, kw: dict[str, Any]) -> None:
-        self.kept.append((event_key, raw, propagate, kw))
+    def keep(self, event_key: Any, propagate: bool, kw: dict[str, Any]) -> None:
         event_key.base_listen(propagate=propagate, **kw)
+        self.kept.add(event_key, propagate, kw)
         target = event_key.target
         if propagate and isinstance(target, type):
             todo: list[Any] = list(target.__subclasses__())
@@ -154,9 +156,9 @@ class _Hold:
 class _EveryInstance(_Hold):
     """Listeners on the ``Mapper`` class: they hear every mapped instance."""
 
-    def keep(self, event_key: Any, raw: bool, propagate: bool, kw: dict[str, Any]) -> None:
-        self.kept.append((event_key, raw, True, kw))
+    def keep(self, event_key: Any, propagate: bool, kw: dict[str, Any]) -> None:
         event_key.base_listen(propagate=True, **kw)
+        self.kept.add(event_key, True, kw)
         for manager in list(all_managers):
             event_key.with_dispatch_target(manager).base_listen(propagate=True, **kw)
             manager.note_listeners()
@@ -168,16 +170,21 @@ all_managers: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 
 def apply_held_listeners(manager: Any) -> None:
     """Give a new class manager the listeners that waited for its class."""
+    with lock:
+        _apply_held_listeners(manager)
+
+
+def _apply_held_listeners(manager: Any) -> None:
     all_managers[manager] = None
     cls = manager.class_
-    for event_key, _, _, kw in EVERY_INSTANCE.kept:
+    for event_key, _, kw in EVERY_INSTANCE.kept:
         if event_key.contains():
             event_key.with_dispatch_target(manager).base_listen(propagate=True, **kw)
     for base in cls.__mro__:
         hold = _Hold.holds.get(base)
         if hold is None:
             continue
-        for event_key, _, propagate, kw in hold.kept:
+        for event_key, propagate, kw in hold.kept:
             if (propagate or base is cls) and event_key.contains():
                 event_key.with_dispatch_target(manager).base_listen(propagate=propagate, **kw)
     manager.note_listeners()

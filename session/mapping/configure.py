@@ -13,15 +13,12 @@ from weakref import WeakSet
 
 from sqlalchemy.exc import InvalidRequestError
 
-from session.core.event import of_class
+from session.core.event import lock, of_class
 from session.mapping.events import EXT_SKIP
 
 __all__ = ["all_registries", "clear_mappers", "configure_mappers", "configure_registries", "lock"]
 
-#: Held while mappers are made, configured or disposed of.
-lock = threading.RLock()
-
-#: Every registry of the process.
+#: Every registry of the process; changed and gone through with the lock held.
 all_registries: WeakSet[Any] = WeakSet()
 
 _running = threading.local()
@@ -35,7 +32,9 @@ def configure_mappers() -> None:
     :raises sqlalchemy.exc.InvalidRequestError: if a mapping names what does not exist.
     :raises sqlalchemy.exc.ArgumentError: if a mapping contradicts itself.
     """
-    configure_registries(list(all_registries), cascade=True)
+    with lock:
+        registries = list(all_registries)
+    configure_registries(registries, cascade=True)
 
 
 def configure_registries(registries: Iterable[Any], cascade: bool) -> None:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import event
 
 from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER
-from session.core.event import listen_elsewhere
+from session.core.event import KeptListeners, listen_elsewhere, lock
 from session.core.inspection import precede
 
 __all__ = [
@@ -90,14 +90,16 @@ class MapperEvents(event.Events[Any]):
         if not raw or not retval:
             event_key = event_key.with_wrapper(_wrapped(event_key._listen_fn, identifier, raw, retval))
         if isinstance(target, _MapperHold):
-            target.keep(event_key, propagate, keywords)
+            with lock:
+                target.keep(event_key, propagate, keywords)
             listen_elsewhere(cls, plain_key, {"raw": raw, "retval": retval, "propagate": propagate, **keywords})
             return
-        if propagate and not isinstance(target, type):
-            for mapper in target.self_and_descendants:
-                event_key.with_dispatch_target(mapper).base_listen(propagate=True, **keywords)
-        else:
-            event_key.base_listen(propagate=propagate, **keywords)
+        with lock:
+            if propagate and not isinstance(target, type):
+                for mapper in target.self_and_descendants:
+                    event_key.with_dispatch_target(mapper).base_listen(propagate=True, **keywords)
+            else:
+                event_key.base_listen(propagate=propagate, **keywords)
 
     @classmethod
     def _clear(cls) -> None:
@@ -166,7 +168,7 @@ class _MapperHold:
     dispatch: Any = event.dispatcher(MapperEvents)
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Any, bool, dict[str, Any]]] = []
+        self.kept = KeptListeners()
 
     @classmethod
     def of(cls, target: type[Any]) -> _MapperHold:
@@ -177,8 +179,8 @@ class _MapperHold:
 
     def keep(self, event_key: Any, propagate: bool, keywords: dict[str, Any]) -> None:
         """Keep a listener, and give it to the subclasses that are mapped already."""
-        self.kept.append((event_key, propagate, keywords))
         event_key.base_listen(propagate=propagate, **keywords)
+        self.kept.add(event_key, propagate, keywords)
         if not propagate:
             return
         todo = list(event_key.target.__subclasses__())

@@ -12,14 +12,22 @@ from sqlalchemy import event
 
 from session.instrument import register_class
 from session.instrument.base import opt_manager_of_class
-from session.mapping import clsregistry
+from session.mapping import clsregistry, configure
 from session.mapping.mapper import Mapper
 
 __all__ = ["install_mapper"]
 
 
 def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any = None) -> Any:
-    """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it."""
+    """Call the mapper of a class whose parts are known; ``__mapper__`` and ``__table__`` are set on it.
+
+    No other thread configures the mapper before strings in its mapping find the class.
+    """
+    with configure.lock:
+        return _install(registry, cls, table, arguments, mapper or Mapper)
+
+
+def _install(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any], mapper: Any) -> Any:
     manager = opt_manager_of_class(cls)
     if cls.__init__ is object.__init__ and registry.constructor is not None:
         type.__setattr__(cls, "__init__", registry.constructor)
@@ -27,7 +35,7 @@ def install_mapper(registry: Any, cls: type[Any], table: Any, arguments: dict[st
         manager = register_class(cls)
         manager.registry = registry
     try:
-        made = (mapper or Mapper)(cls, table, **arguments)
+        made = mapper(cls, table, **arguments)
     except Exception:
         if not manager.is_mapped or manager.mapper.configured is False:
             Mapper.undo(cls)

@@ -59,7 +59,8 @@ class registry:
         self.new_mappers: list[Mapper[Any]] = []
         self.pending = False
         self.dependencies: WeakSet[registry] = WeakSet()
-        configure.all_registries.add(self)
+        with configure.lock:
+            configure.all_registries.add(self)
 
     def __repr__(self) -> str:
         return f"<registry at {id(self):#x} of {len(self.managers)} classes>"
@@ -67,7 +68,9 @@ class registry:
     @property
     def mappers(self) -> frozenset[Mapper[Any]]:
         """All mappers of the registry."""
-        return frozenset(manager.mapper for manager in self.managers if manager.mapper is not None)
+        with configure.lock:
+            managers = list(self.managers)
+        return frozenset(manager.mapper for manager in managers if manager.mapper is not None)
 
     def update_type_annotation_map(self, type_annotation_map: Mapping[Any, Any]) -> None:
         """Add SQL types for Python types.
