@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,9 @@ __all__ = ["EventKey", "KeptListeners", "hand_down", "legacy_signature", "listen
 
 lock = threading.RLock()
 """Held while mappers are made, configured or disposed of, and while a listener is given to classes."""
+
+if hasattr(os, "register_at_fork"):  # a child has no other threads: what they have begun it would wait for in vain
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def listen_elsewhere(events_class: Any, event_key: Any, keywords: dict[str, Any]) -> None:
