@@ -133,8 +133,9 @@ cdef class InstanceState(ReferenceType):
 
     @property
     def async_session(self):
-        """Always ``None``: asynchronous sessions are not part of this package."""
-        return None
+        """The ``AsyncSession`` that the object is attached to, or ``None``; see ``session.ext.asyncio``."""
+        session = self.session
+        return None if session is None else session._async_session()
 
     # -- identity ----------------------------------------------------------------------------
 

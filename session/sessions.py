@@ -6,6 +6,7 @@ A reader who follows a flush goes on to ``flush/unitofwork.py``; a statement, to
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -189,6 +190,11 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         if self._info is None:
             self._info = {}
         return self._info
+
+    def _async_session(self) -> Any:
+        """Give the ``AsyncSession`` around this Session, ``None`` if there is none."""
+        asynchronous = sys.modules.get("sqlalchemy.ext.asyncio")
+        return None if asynchronous is None else asynchronous.async_session(self)
 
     # -- as a context manager ------------------------------------------------------------------
 

@@ -163,9 +163,10 @@ class InstanceState(ref[Any]):
         return None if home is None else home.session_id
 
     @property
-    def async_session(self) -> None:
-        """Always ``None``: asynchronous sessions are not part of this package."""
-        return None
+    def async_session(self) -> Any:
+        """The ``AsyncSession`` that the object is attached to, or ``None``; see ``session.ext.asyncio``."""
+        session = self.session
+        return None if session is None else session._async_session()
 
     # -- identity ----------------------------------------------------------------------------
 
