@@ -534,10 +534,13 @@ class ClassScan:
     def _wanted(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the properties without columns that the class declares and its mapper's arguments leave out."""
         only, never = arguments.get("include_properties"), arguments.get("exclude_properties") or ()
+        properties = self.properties
+        if arguments.get("column_prefix"):  # the mapper names what has no other name than the attribute
+            properties = {k: one for k, one in properties.items() if not isinstance(one, Column) or one.key != k}
         if only is None and not never:
-            return self.properties
+            return properties
         wanted = {}
-        for key, value in self.properties.items():
+        for key, value in properties.items():
             if not isinstance(value, Column) or value.key != key or not (key in never or (only and key not in only)):
                 wanted[key] = value
                 continue

@@ -31,6 +31,7 @@ from session import (
     Session,
     class_mapper,
     clear_mappers,
+    column_property,
     configure_mappers,
     declarative_base,
     declared_attr,
@@ -482,3 +483,36 @@ def test_two_classes_of_one_name_are_told_apart_by_module_path() -> None:
     configure_mappers()
     assert inspect(Order).relationships.item.mapper.class_ is second
     assert first is not second
+
+
+def test_declared_columns_take_the_prefix_unless_they_have_another_name(engine: Engine) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Numbered:
+        number: Mapped[int] = mapped_column(default=4)
+
+    class Prefixed(Numbered, Base):
+        __tablename__ = "prefixed"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str | None] = mapped_column("full_name")
+        plain = Column(Integer)
+        late: Mapped[int | None] = mapped_column(deferred=True)
+        more = column_property(plain + 1)
+        __mapper_args__ = {"column_prefix": "_"}
+
+    class Heir(Prefixed):
+        __tablename__ = "heir"
+        heir_id: Mapped[int] = mapped_column(ForeignKey("prefixed.id"), primary_key=True)
+
+    assert sorted(inspect(Prefixed).attrs.keys()) == ["_id", "_number", "_plain", "late", "more", "name"]
+    assert sorted(inspect(Heir).attrs.keys()) == ["_id", "_number", "_plain", "heir_id", "late", "more", "name"]
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Prefixed(_id=1, name="a", _plain=2))
+        session.commit()
+        found = session.scalars(select(Prefixed).where(Prefixed._plain == 2)).one()
+        assert (found._id, found.name, found._number, found.more) == (1, "a", 4, 3)
+        session.get_one(Prefixed, 1)._plain = 5
+        session.commit()
+        assert found.more == 6
