@@ -323,12 +323,17 @@ def update_rows(
 
     :param rows: dictionaries with the whole primary key and the attributes to be set.
     :param statement: the ``update()`` that the rows were given to.
-    :raises InvalidRequestError: a row lacks its primary key.
-    :raises StaleDataError: a row was not there.
+    :raises InvalidRequestError: a row lacks its primary key, or its version.
+    :raises StaleDataError: a row was not there, or had another version.
     """
     rows = spread(mapper, rows)
     version = mapper.version_id_col
     version_key = None if version is None else mapper.prop_of_column[version].key
+    if version_key is not None and any(row.get(version_key) is None for row in rows):
+        raise InvalidRequestError(
+            f"A row for a bulk UPDATE of {mapper.class_.__name__} by primary key has no value for its version "
+            f"{version_key!r}; every row must have the version that it was read with"
+        )
     more = {} if statement is None else dict(selects.values_of(statement))
     for table in mapper.sorted_tables:
         by_key = _columns(mapper, table)
@@ -350,7 +355,7 @@ def update_rows(
                     )
         for keys, batch in _batches(rows, frozenset(by_key) | key_columns.keys(), frozenset()):
             changed = [key for key in keys if key in by_key and key not in own_keys and key != versioned]
-            if not changed and not more:
+            if not changed and not more and versioned is None:
                 continue
             _update_batch(
                 connection, mapper, table, changed, batch, by_key, key_columns, versioned, more, options or {}
@@ -370,11 +375,9 @@ def _update_batch(
     options: Mapping[str, Any],
 ) -> None:
     """Update rows of one table that have the same keys."""
-    if versioned is not None and versioned not in batch[0]:
-        versioned = None
     if _has_expressions(list(map(_picker(changed), batch))):
         for row in batch:
-            made = _update_statement(table, [], by_key, key_columns, versioned, more)
+            made = _update_statement(mapper, table, [], by_key, key_columns, versioned, more)
             made = made.values({by_key[key]: row[key] for key in changed})
             criteria = _update_values(mapper, row, [], by_key, key_columns, versioned)
             result = connection.execute(made, criteria, execution_options=options)
@@ -383,7 +386,7 @@ def _update_batch(
     key = (mapper, table, "update", tuple(changed), versioned)
     plan, cache = (None, None) if more else _cached(connection, key)
     if plan is None:
-        made = _update_statement(table, changed, by_key, key_columns, versioned, more)
+        made = _update_statement(mapper, table, changed, by_key, key_columns, versioned, more)
         plan = plan_for(made, connection.dialect, many=True)
         if cache is not None:
             cache[key] = plan
@@ -413,6 +416,7 @@ def _name_of_key(by_key: Mapping[str, Any], column: Any) -> str:
 
 
 def _update_statement(
+    mapper: Any,
     table: Any,
     changed: Sequence[str],
     by_key: Mapping[str, Any],
@@ -430,7 +434,10 @@ def _update_statement(
     if versioned is not None:
         column = by_key[versioned]
         made = made.where(column == bindparam(_name_of_key(by_key, column), type_=column.type))
-        settings[column] = bindparam(_name_of_value(by_key, versioned), type_=column.type)
+        if mapper.version_id_generator:
+            settings[column] = bindparam(_name_of_value(by_key, versioned), type_=column.type)
+        elif not settings:  # what the server makes of an UPDATE is its own affair; the row has to be found all the same
+            settings = {column: column for column in key_columns.values()}
     return made.values(settings) if settings else made
 
 
@@ -447,7 +454,8 @@ def _update_values(
         values[_name_of_key(by_key, column)] = row[key]
     if versioned is not None:
         values[_name_of_key(by_key, by_key[versioned])] = row[versioned]
-        values[_name_of_value(by_key, versioned)] = mapper.version_id_generator(row[versioned])
+        if mapper.version_id_generator:
+            values[_name_of_value(by_key, versioned)] = mapper.version_id_generator(row[versioned])
     return values
 
 
