@@ -89,6 +89,25 @@ class CompositeProperty(MapperProperty):
         """The columns that the value is made of."""
         return [one.column if isinstance(one, MappedColumn) else one for one in self.attrs if not isinstance(one, str)]
 
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The attributes that have to be there, by their names on the class that declares the composite."""
+        key_of = self.parent.prop_of_column
+        names = [one.column if isinstance(one, MappedColumn) else one for one in self.attrs]
+        return tuple(one if isinstance(one, str) else key_of[one].key if one in key_of else one.key for one in names)
+
+    def on_its_own(self) -> CompositeProperty:
+        """Return a composite of the attributes of these names of another class, which maps them by itself."""
+        return type(self)(
+            self.composite_class,
+            *self.attribute_names,
+            return_none_on=self.return_none_on,
+            comparator_factory=self.comparator_factory,
+            active_history=self.active_history,
+            info=self.__dict__.get("_info"),
+            doc=self.doc,
+        )
+
     # -- declarative -----------------------------------------------------
     def declarative_scan(self, context: ScanContext, key: str, annotation: MappedAnnotation | None) -> None:
         """Take the class from the annotation; take columns that are not given from the class's fields."""

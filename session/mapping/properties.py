@@ -22,6 +22,7 @@ from session.exc import UnmappedColumnError
 from session.instrument.base import opt_manager_of_class
 from session.mapping.base import MapperProperty
 from session.mapping.columns import ColumnProperty
+from session.mapping.composite import CompositeProperty
 from session.mapping.decorators import watch_with_validators
 from session.mapping.inheritance import collect_equivalents
 from session.mapping.synonym import SynonymProperty
@@ -70,7 +71,7 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
     for key, value in waiting.items():
         configure_property(mapper, key, value, init=False)
     if parent is not None and mapper.concrete:
-        _adopt_synonyms(mapper, parent)
+        _adopt_descriptors(mapper, parent)
 
 
 def _own_columns(mapper: Mapper[Any], value: Any) -> list[Any]:
@@ -85,10 +86,12 @@ def _own_columns(mapper: Mapper[Any], value: Any) -> list[Any]:
     return [column for column in columns if isinstance(column, ColumnClause) and table.c.contains_column(column)]
 
 
-def _adopt_synonyms(mapper: Mapper[Any], parent: Mapper[Any]) -> None:
-    """Give a concrete subclass the synonyms of its base for what it has itself."""
+def _adopt_descriptors(mapper: Mapper[Any], parent: Mapper[Any]) -> None:
+    """Give a concrete subclass the synonyms and composites of its base for what it has itself."""
     for key, prop in parent.props.items():
-        if isinstance(prop, SynonymProperty) and prop.name in mapper.props and key not in mapper.props:
+        if not isinstance(prop, (SynonymProperty, CompositeProperty)) or key in mapper.props:
+            continue
+        if mapper.props.keys() >= set(prop.attribute_names):
             if isinstance(mapper.class_.__dict__.get(key), NotImplementedHere):
                 configure_property(mapper, key, prop.on_its_own(), init=False)
 

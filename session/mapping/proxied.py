@@ -42,6 +42,11 @@ class ProxyImpl:
         """Set the attributes behind."""
         self.attribute.descriptor.__set__(state(), value)
 
+    def set_committed_value(self, state: Any, dict_: dict[str, Any], value: Any) -> Any:
+        """Have the object show a value as if it had been loaded; the attributes behind stay as they are."""
+        dict_[self.key] = value
+        return value
+
     def delete(self, state: Any, dict_: dict[str, Any]) -> None:
         """Delete the attributes behind."""
         self.attribute.descriptor.__delete__(state())

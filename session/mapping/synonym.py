@@ -62,6 +62,11 @@ class SynonymProperty(MapperProperty):
             self.target, self.map_column, self.descriptor, self.comparator_factory, self.__dict__.get("_info"), self.doc
         )
 
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The attributes that have to be there."""
+        return (self.name,)
+
     def on_its_own(self) -> SynonymProperty:
         """Return a synonym of the same attribute of another class, which maps it by itself."""
         return type(self)(

@@ -24,6 +24,7 @@ from session import (
     undefer,
     undefer_group,
 )
+from session.attributes import set_committed_value
 
 
 class Base(DeclarativeBase):
@@ -256,3 +257,55 @@ def test_hybrids_that_do_not_say_how_are_refused_in_bulk(session: Session) -> No
         with pytest.raises(InvalidRequestError):
             write()
         session.rollback()
+
+
+def test_a_composite_is_set_as_if_it_had_been_loaded(session: Session) -> None:
+    vertex = Vertex(id=70, x=1, y=2)
+    session.add(vertex)
+    session.commit()
+    assert vertex.place == Point(1, 2)
+    set_committed_value(vertex, "place", Point(7, 8))
+    assert (vertex.place, vertex.x) == (Point(7, 8), 1)
+    assert not session.is_modified(vertex)
+    session.commit()
+    assert vertex.place == Point(1, 2)
+
+
+def test_a_concrete_subclass_has_the_composites_of_its_base(engine: Engine) -> None:
+    class Own(DeclarativeBase):
+        pass
+
+    class Whole(Own):
+        __tablename__ = "whole"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        x: Mapped[int | None] = mapped_column("x_column")
+        y: Mapped[int | None] = mapped_column()
+        place: Mapped[Point] = composite(x, y, info={"a": 1})
+        other: Mapped[Point | None] = composite("x", "y")
+
+    class Part(Whole):
+        __tablename__ = "part"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        x: Mapped[int | None]
+        y: Mapped[int | None]
+        __mapper_args__ = {"concrete": True}
+
+    class Less(Whole):
+        __tablename__ = "less"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        x: Mapped[int | None]
+        __mapper_args__ = {"concrete": True}
+
+    Own.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([Part(id=1, place=Point(1, 2)), Part(id=2, other=Point(3, 4)), Part(id=3)])
+        session.commit()
+        assert session.scalars(select(Part.id).where(Part.place == Point(3, 4))).all() == [2]
+        part = session.get_one(Part, 1)
+        part.place = Point(5, 6)
+        session.commit()
+        assert session.scalars(select(Part.other).where(Part.id == 1)).one() == Point(5, 6)
+        assert session.get_one(Part, 3).other is None
+        assert inspect(Part).composites.keys() == ["place", "other"]
+        assert Part.place.info == {"a": 1}
+        assert not hasattr(Less(), "place")
