@@ -16,7 +16,7 @@ from sqlalchemy.util import warn_deprecated
 if TYPE_CHECKING:
     from session.sessions import Session
 
-__all__ = ["merge_frozen_result", "merge_result", "merged_rows"]
+__all__ = ["merge_frozen_result", "merge_result", "merged_result", "merged_rows"]
 
 
 def merge_frozen_result(session: Session, statement: Any, frozen_result: Any, load: bool = True) -> Any:
@@ -49,6 +49,11 @@ def merge_result(query: Any, iterator: Any, load: bool = True) -> Any:
     :return: a frozen result, or an iterator.
     """
     warn_deprecated("merge_result() is deprecated; use merge_frozen_result()", "2.0")
+    return merged_result(query, iterator, load)
+
+
+def merged_result(query: Any, iterator: Any, load: bool) -> Any:
+    """Give rows, or a frozen result, of a ``Query`` with its Session's own objects; as :func:`merge_result`."""
     session, descriptions = query.session, query.column_descriptions
     if isinstance(iterator, FrozenResult):
         return merge_frozen_result(session, query.statement, iterator, load)

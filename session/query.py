@@ -34,8 +34,8 @@ from session.core.sql import coercions, roles
 from session.load.loader_option import NoEagerJoins
 from session.load.options import lazyload
 from session.mapping.aliased import aliased
-from session.merge_results import merge_result
-from session.query_clauses import QueryClauses, RowsOf
+from session.merge_results import merged_result
+from session.query_clauses import QueryClauses, RowsOf, warn_of_old_way
 
 __all__ = ["BulkChange", "Query"]
 
@@ -198,12 +198,14 @@ class Query(QueryClauses, Generic[_T]):
         return row[0] if isinstance(row, Sequence) else row
 
     def value(self, column: Any) -> Any:
-        """Execute for one column, and give it of the first row, or ``None``."""
+        """Execute for one column, and give it of the first row, or ``None``; deprecated."""
+        warn_deprecated("Query.value() is deprecated; use with_entities() and scalar()", "1.4")
         row = self.with_entities(column).first()
         return None if row is None else row[0]
 
     def values(self, *columns: Any) -> Iterator[Any]:
-        """Execute for other columns, and give the rows."""
+        """Execute for other columns, and give the rows; deprecated."""
+        warn_deprecated("Query.values() is deprecated; use with_entities()", "1.4")
         return iter(self.with_entities(*columns))
 
     def __getitem__(self, item: Any) -> Any:
@@ -224,6 +226,7 @@ class Query(QueryClauses, Generic[_T]):
 
         :raises InvalidRequestError: the query has conditions, limits or the like.
         """
+        warn_of_old_way("get", "Session.get()")
         entity = self._only_entity("get")
         present = self._clauses_present()
         if present:
@@ -332,7 +335,8 @@ class Query(QueryClauses, Generic[_T]):
 
     def merge_result(self, iterator: Any, load: bool = True) -> Any:
         """Give rows, or a frozen result, with the Session's own objects; see ``merge_result()``; deprecated."""
-        return merge_result(self, iterator, load)
+        warn_of_old_way("merge_result", "merge_frozen_result()")
+        return merged_result(self, iterator, load)
 
     def exists(self) -> Any:
         """Give the condition that this query has a row: ``EXISTS (SELECT 1 FROM ...)``."""
@@ -360,6 +364,7 @@ class Query(QueryClauses, Generic[_T]):
 
     def with_labels(self) -> Query[Any]:
         """The old name of ``set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)``."""
+        warn_of_old_way("with_labels", "set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)")
         return self.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
 
     apply_labels = with_labels

@@ -5,11 +5,12 @@ All of it is written down in a Core ``Select`` of mapped entities, which ``query
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, inspect
-from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoInspectionAvailable
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, LegacyAPIWarning, NoInspectionAvailable
 from sqlalchemy.util import immutabledict
 
 from session.core.clauses import clauses_of
@@ -17,9 +18,14 @@ from session.core.selects import from_objects, notes_of
 from session.core.sql import ClauseAdapter, coercions, deep_deannotate, entity_namespace_key, roles
 from session.mapping.entity_join import with_parent
 
-__all__ = ["QueryClauses"]
+__all__ = ["QueryClauses", "warn_of_old_way"]
 
 _Q = TypeVar("_Q", bound="QueryClauses")
+
+
+def warn_of_old_way(method: str, instead: str) -> None:
+    """Warn the caller of a method of ``Query`` that there is another way by now, as ``sqlalchemy.orm`` does."""
+    warnings.warn(LegacyAPIWarning(f"Query.{method}() is a way of 1.x; use {instead}"), stacklevel=3)
 
 
 class QueryClauses:
@@ -102,6 +108,7 @@ class QueryClauses:
         :param property: the relationship; by default the only one that leads there.
         :raises InvalidRequestError: no relationship leads there.
         """
+        warn_of_old_way("with_parent", "the function with_parent(), in filter()")
         entity = inspect(from_entity) if from_entity is not None else self._entity_zero()
         if property is None:
             property = _relationship_to(instance, entity)

@@ -82,7 +82,7 @@ def test_query_filters_orders_slices_and_counts(session: Session) -> None:
     assert [user.name for user in query.order_by(User.id).limit(1).offset(1)] == ["jack"]
     assert query.where(User.name == "none").first() is None
     assert query.where(User.name == "none").one_or_none() is None
-    assert query.get(1).name == "ed" if False else session.get(User, 1).name == "ed"
+    assert session.get(User, 1).name == "ed"
     assert query.with_entities(User.name).where(User.id == 2).scalar() == "jack"
     assert session.query(query.where(User.age == 20).exists()).scalar() is True
     assert query.distinct().count() == 3

@@ -114,6 +114,7 @@ def test_late_clauses_are_refused(session):
     assert query.enable_assertions(False).filter(User.id == 2).one().name == "jack"
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.LegacyAPIWarning")
 def test_with_parent(session):
     user = session.get(User, 1)
     assert [a.id for a in session.query(Address).with_parent(user).order_by(Address.id)] == [1, 2]
@@ -158,6 +159,7 @@ def test_one_and_its_relatives(session):
     assert session.query(func.count(User.id)).scalar() == 3
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.LegacyAPIWarning")
 def test_get(session):
     query = session.query(User)
     assert query.get(1) is session.get(User, 1)
@@ -170,6 +172,21 @@ def test_get(session):
             limited.get(1)
     with pytest.raises(exc.InvalidRequestError):
         session.query(User, Address).get(1)
+
+
+def test_methods_of_old_warn_whoever_calls_them(session):
+    query, user = session.query(User), session.get(User, 1)
+    calls = [
+        lambda: query.get(1),
+        lambda: session.query(Address).with_parent(user),
+        lambda: query.with_labels(),
+        lambda: query.apply_labels(),
+        lambda: query.merge_result([user]),
+    ]
+    for call in calls:
+        with pytest.warns(exc.LegacyAPIWarning) as warned:
+            call()
+        assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_count(session):
@@ -186,7 +203,10 @@ def test_columns_can_be_changed(session):
     assert [(user.name, age) for user, age in query.add_columns(User.age)] == [("jack", 20), ("wendy", 20)]
     joined = session.query(User).join(User.addresses).with_entities(Address.email).order_by(Address.id)
     assert joined.all() == [("ed@x",), ("ed@y",), ("jack@x",)]
-    assert query.value(User.name) == "jack"
+    with pytest.warns(exc.SADeprecationWarning, match="with_entities"):
+        assert query.value(User.name) == "jack"
+    with pytest.warns(exc.SADeprecationWarning, match="with_entities"):
+        assert list(query.values(User.name, User.age)) == [("jack", 20), ("wendy", 20)]
 
 
 def test_parameters(session):
