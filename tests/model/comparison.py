@@ -15,6 +15,9 @@ Not compared:
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
   program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
   expired object, and not here, or by the number of rows written.
+* An UPDATE or DELETE statement whose criteria are evaluated, with ``autoflush=False``: an object that had expired keeps what
+  it is to write here, and forgets it there. The program ends with it (``forgotten``).
+* How far a step has come that is refused for one of several objects. The program ends with it (``was_refused``).
 * What waits in a collection of a tree that is not loaded is written here, as it is in other classes in both; so is the
   parent that an expired object has already, which a flush loads first there. The program ends with it
   (``written_in_a_tree``).
@@ -229,7 +232,7 @@ def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
     """Tell whether a step that may do so failed in one world only; what comes after cannot be compared."""
     if theirs.error == "CircularDependencyError":
         return ours.error in (None, "IntegrityError", "InvalidRequestError")
-    if written_in_a_tree(ours, theirs) or (ours.error == "IntegrityError" and deletes_new(theirs)):
+    if written_in_a_tree(ours, theirs) or (ours.error == "IntegrityError" and deletes_new(ours, theirs)):
         return True
     if theirs.error == "ValueError":
         return ours.error in (None, "InvalidRequestError")
@@ -245,6 +248,11 @@ def parts_ways(ours: Outcome, theirs: Outcome) -> bool:
     return theirs.error == "ObjectDeletedError" and ours.error in (None, "StaleDataError")
 
 
+def was_refused(name: str, ours: Outcome, theirs: Outcome) -> bool:
+    """Tell whether a step was refused that is for several objects; the first of them are not the same ones there."""
+    return name in ("add", "add_all", "replace") and ours.error == theirs.error == "InvalidRequestError"
+
+
 def written_in_a_tree(ours: Outcome, theirs: Outcome) -> bool:
     """Tell whether the parent of a Node is written here, and not there."""
     there = {update.criteria for update in map(update_of, theirs.statements) if update and update.table == "node"}
@@ -253,11 +261,11 @@ def written_in_a_tree(ours: Outcome, theirs: Outcome) -> bool:
     return bool(changed) and ours.error == theirs.error is None
 
 
-def deletes_new(theirs: Outcome) -> bool:
-    """Tell whether a flush has deleted the row that a new object had taken over in it."""
+def deletes_new(ours: Outcome, theirs: Outcome) -> bool:
+    """Tell whether a flush has deleted the row there that a new object had taken over in it."""
     statements = [" ".join(statement.split()) for statement in theirs.statements]
-    updated = {(update.table, update.criteria) for update in map(update_of, statements) if update}
-    return any(f"DELETE FROM {table} WHERE {' AND '.join(criteria)}" in statements for table, criteria in updated)
+    updates = filter(None, map(update_of, [*ours.statements, *theirs.statements]))
+    return any(f"DELETE FROM {table} WHERE {' AND '.join(criteria)}" in statements for table, _, criteria in updates)
 
 
 def further(ours: Outcome, theirs: Outcome) -> bool:
@@ -295,6 +303,12 @@ def cleared(ours: World, theirs: World) -> bool:
     """Tell whether a deleted object has lost a foreign key that ``post_update`` writes, and kept it there."""
     deleted = [number for number, obj in theirs.held.items() if inspect(obj).deleted and type(obj).__name__ == "School"]
     return any(theirs.held[each].__dict__.get("head_id") != ours.held[each].__dict__.get("head_id") for each in deleted)
+
+
+def forgotten(ours: World, theirs: World) -> bool:
+    """Tell whether an UPDATE or DELETE statement has made an object forget there what it was to write."""
+    changed = [number for number, obj in ours.held.items() if obj in ours.session.dirty]
+    return any(theirs.held[number] not in theirs.session.dirty for number in changed)
 
 
 def doubled(ours: World, theirs: World) -> bool:

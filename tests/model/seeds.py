@@ -1,6 +1,8 @@
-"""The fixed programs of many seeds, to the end, whatever is found on the way:   python -m tests.model.seeds [NUMBER [FIRST]]
+"""The fixed programs of many seeds, to the end, whatever is found on the way:
 
-For each program that is different it prints the seed and the difference, and the program made small: settings as they are
+    python -m tests.model.seeds [NUMBER [FIRST [postgresql]]]
+
+on SQLite, or on a PostgreSQL server of their own. For each program that is different it prints the seed and the difference, and the program made small: settings as they are
 by default, and no step that it does not take.
 """
 
@@ -11,9 +13,14 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from .. import postgresql
 from .machine import SCHOOL_WORLDS, SHOP_WORLDS, Worlds, fixed_program
+from .models import SHOP
+from .school import SCHOOL
 from .world import Settings
 
 Steps = list[tuple[str, tuple[Any, ...]]]
@@ -22,23 +29,48 @@ ROUNDS = 2
 """How often all steps are tried to be left out."""
 
 
-def main(number: int = 20_000, first: int = 0) -> int:
+def main(number: int = 20_000, first: int = 0, database: str = "sqlite") -> int:
     """Run programs of both schemas, half of them of each.
 
+    :param database: ``"sqlite"`` or ``"postgresql"``.
     :return: 0 if none was different.
     """
     found, started = 0, time.monotonic()
-    for name, worlds in (("shop", SHOP_WORLDS), ("school", SCHOOL_WORLDS)):
-        for seed in range(first, first + number // 2):
-            steps, chosen = fixed_program(worlds.schema, seed)
-            difference = run(worlds, steps, chosen)
-            if difference is not None:
-                found += 1
-                print(f"{name} {seed}:", difference, sep="\n", flush=True)
-                steps, chosen = made_small(worlds, steps, chosen, kind_of(difference))
-                print("made small:", chosen, *steps, sep="\n    ", end="\n\n", flush=True)
+    with worlds_on(database) as both:
+        for name, worlds in both.items():
+            found += sum(look_at(name, worlds, seed) for seed in range(first, first + number // 2))
     print(f"{number} programs, {found} different, {time.monotonic() - started:.0f} seconds")
     return 1 if found else 0
+
+
+@contextmanager
+def worlds_on(database: str) -> Iterator[dict[str, Worlds]]:
+    """Give the worlds of each schema on a database, by name."""
+    if database == "sqlite":
+        yield {"shop": SHOP_WORLDS, "school": SCHOOL_WORLDS}
+        return
+    with postgresql.database() as url:
+        both = {"shop": Worlds(SHOP, url), "school": Worlds(SCHOOL, url)}
+        try:
+            yield both
+        finally:
+            for worlds in both.values():
+                worlds.dispose()
+
+
+def look_at(name: str, worlds: Worlds, seed: int) -> bool:
+    """Run one program, and print it made small if it is different.
+
+    :return: whether it is.
+    """
+    steps, chosen = fixed_program(worlds.schema, seed)
+    difference = run(worlds, steps, chosen)
+    if difference is None:
+        return False
+    print(f"{name} {seed}:", difference, sep="\n", flush=True)
+    steps, chosen = made_small(worlds, steps, chosen, kind_of(difference))
+    print("made small:", chosen, *steps, sep="\n    ", end="\n\n", flush=True)
+    return True
 
 
 def run(worlds: Worlds, steps: Steps, chosen: dict[str, bool]) -> str | None:
@@ -82,5 +114,5 @@ def made_small(
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(main(*given))
+    given = [int(argument) for argument in sys.argv[1:3]]
+    sys.exit(main(*given, **({"database": sys.argv[3]} if sys.argv[3:] else {})))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gc
-import sqlite3
 import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from sqlalchemy import Engine, create_engine, event, inspect
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import URL, Engine, event, inspect
 
+from .databases import make_engine
 from .schema import Schema
 
 OBJECT_EVENTS = (
@@ -71,44 +70,21 @@ class NothingToDo(Exception):
     """The step has no object to work on; it counts as nothing."""
 
 
-class _Connection(sqlite3.Connection):
-    """Begins a transaction before each first statement, checks foreign keys, notes statements."""
-
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
-        self.isolation_level = None
-        self.notes: list[str] = []
-        self.look("PRAGMA foreign_keys = ON")
-        self.set_trace_callback(self.notes.append)
-
-    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        if not self.in_transaction:
-            sqlite3.Connection.cursor(self).execute("BEGIN").close()
-        return super().cursor(factory)
-
-    def look(self, statement: str, *parameters: Any) -> list[Any]:
-        """Run a statement beside the Session, in its transaction or outside of any."""
-        cursor = sqlite3.Connection.cursor(self)
-        try:
-            return cursor.execute(statement, *parameters).fetchall()
-        finally:
-            cursor.close()
-
-
 class World:
     """A library, and one program on it after another.
 
     :param orm: ``session`` or ``sqlalchemy.orm``.
     :param schema: the mapped classes.
+    :param url: of a PostgreSQL database, see ``databases``; SQLite in memory if it is not given.
     """
 
-    def __init__(self, orm: ModuleType, schema: Schema) -> None:
+    def __init__(self, orm: ModuleType, schema: Schema, url: URL | None = None) -> None:
         self.orm = orm
         self.schema = schema
         self.models = schema.make(orm)
-        self.engine: Engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"factory": _Connection})
+        self.engine: Engine = make_engine(url, f"{schema.classes[0]}_{orm.__name__}".replace(".", "_").lower())
         self.models.metadata.create_all(self.engine)
-        self.raw: _Connection = self.engine.raw_connection().driver_connection  # type: ignore[assignment]
+        self.raw: Any = self.engine.raw_connection().driver_connection
         self.tables = list(self.models.metadata.sorted_tables)
         self.session: Any = None
         self.has_deleted = False
@@ -116,16 +92,7 @@ class World:
 
     def begin(self, settings: Settings) -> None:
         """Start a program: the rows of the beginning, a new Session, nothing held."""
-        raw = self.raw
-        if raw.in_transaction:
-            raw.rollback()
-        raw.look("PRAGMA foreign_keys = OFF")
-        for table in self.tables:
-            raw.look(f"DELETE FROM {table.name}")
-        for table in self.tables:
-            for row in self.schema.rows.get(table.name, ()):
-                raw.look(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(row))})", row)
-        raw.look("PRAGMA foreign_keys = ON")
+        self.raw.fill(self.schema, self.models.metadata)
         gc.collect()
         gc.freeze()  # what is there now need not be looked at after each step
         self.session = self.orm.Session(
