@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql.compiler import NO_LINTING, WARN_LINTING
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.util import LRUCache
 
@@ -214,6 +215,7 @@ def plan_for(
     *,
     column_keys: Sequence[str] | None = None,
     many: bool = False,
+    linted: bool = False,
     schema_translate_map: Mapping[str | None, str | None] | None = None,
     cache_key: Any = None,
 ) -> Plan:
@@ -223,6 +225,7 @@ def plan_for(
     :param dialect: the dialect to compile for.
     :param column_keys: for INSERT and UPDATE without values, the keys of the columns to be set.
     :param many: compile for several rows of parameters.
+    :param linted: warn of tables that nothing joins, unless the engine was made with ``enable_from_linting=False``.
     :param cache_key: the statement's Core cache key, if plans are looked up by it.
     :raises sqlalchemy.exc.CompileError: the statement can't be compiled.
     """
@@ -232,6 +235,7 @@ def plan_for(
         column_keys=None if column_keys is None else list(column_keys),
         for_executemany=many,
         schema_translate_map=dict(schema_translate_map) if schema_translate_map else None,
+        linting=dialect.compiler_linting | WARN_LINTING if linted else NO_LINTING,
     )
     if schema_translate_map:
         compiled = _with_schema_names(compiled, schema_translate_map)

@@ -194,7 +194,7 @@ def prepare(statement: Any, dialect: Any, *, cache_key: Any = None, schema_trans
     :param schema_translate_map: the ``schema_translate_map`` in force.
     """
     plain, builder = translate(selects.resolved(statement))
-    plan = plan_for(plain, dialect, schema_translate_map=schema_translate_map, cache_key=cache_key)
+    plan = plan_for(plain, dialect, linted=True, schema_translate_map=schema_translate_map, cache_key=cache_key)
     return SelectPlan(plan, builder)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 
 from session.constants import (
@@ -174,10 +174,13 @@ def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
     return found
 
 
+_LOCKS = ("nowait", "read", "of", "skip_locked", "key_share")
+
+
 def lock_arguments(with_for_update: Any) -> dict[str, Any] | None:
     """Give the keywords of ``Select.with_for_update``, ``None`` for no lock.
 
-    :raises ArgumentError: by Core, if an argument is none of them.
+    :raises ArgumentError: it is neither true nor false, nor a dictionary, nor what a SELECT keeps of its lock.
     """
     if with_for_update is None or with_for_update is False:
         return None
@@ -185,11 +188,12 @@ def lock_arguments(with_for_update: Any) -> dict[str, Any] | None:
         return {}
     if isinstance(with_for_update, Mapping):
         return dict(with_for_update)
-    return {
-        name: getattr(with_for_update, name)
-        for name in ("nowait", "read", "of", "skip_locked", "key_share")
-        if getattr(with_for_update, name, None)
-    }
+    if not all(hasattr(with_for_update, name) for name in _LOCKS):
+        raise ArgumentError(
+            f"with_for_update={with_for_update!r} says nothing about the lock: give True, or a dictionary of the "
+            f"keywords of Select.with_for_update(), such as {{'read': True}}"
+        )
+    return {name: value for name in _LOCKS if (value := getattr(with_for_update, name))}
 
 
 # -- columns of one object ------------------------------------------------------------------------

@@ -319,6 +319,7 @@ def test_proxies_in_joins_options_and_bulk_statements(opened: session.Session) -
 # -- what is done here and not there ----------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*cartesian product")
 def test_an_alias_is_compared_by_its_own_rows(opened: session.Session) -> None:
     other = session.aliased(User)
     pairs = select(User.id, other.id).where(User.texts == "red", other.texts == "green")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, func, inspect, literal_column, select, text, union, union_all
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from session import Bundle, Session, aliased, selectinload
+from tests.conftest import Database
 
 from .everyday import Statements
 from .selecting import Address, Employee, Engineer, Manager, User, filled
+
+CROSSED = pytest.mark.filterwarnings("ignore:.*cartesian product")
 
 
 def test_one_class_gives_its_objects(engine: Engine) -> None:
@@ -49,6 +55,7 @@ def test_several_classes_and_columns_give_rows(engine: Engine) -> None:
         assert rows[0]._mapping[Address.email] == "ed@one"
 
 
+@CROSSED
 def test_names_of_the_row(engine: Engine) -> None:
     with filled(engine) as session:
         other = aliased(User, name="other")
@@ -68,6 +75,7 @@ def test_columns_alone_are_plain_values(engine: Engine) -> None:
         assert session.execute(select(text("1"), User.id, text("2")).where(User.id == 3)).one() == (1, 3, 2)
 
 
+@CROSSED
 def test_an_alias_is_the_same_class_again(engine: Engine) -> None:
     with filled(engine) as session:
         for _ in range(2):
@@ -215,3 +223,21 @@ def test_loading_emits_one_statement(engine: Engine) -> None:
         users = session.scalars(select(User).order_by(User.id)).all()
         assert [user.name for user in users] == ["ed", "wendy", "jack"]
         assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: select(User.id, Address.id),
+        lambda: select(User).where(Address.id == 1),
+        lambda: select(User, aliased(User)),
+    ],
+    ids=["columns", "a condition", "an alias"],
+)
+def test_tables_that_nothing_joins_are_warned_of(database: Database, make: Callable[[], Any]) -> None:
+    with filled(database.create_engine()) as session:
+        with pytest.warns(SAWarning, match="cartesian product"):
+            session.execute(make()).all()
+        session.scalars(select(User).join(User.addresses).where(Address.id == 1)).all()
+    with Session(database.create_engine(enable_from_linting=False)) as session:
+        session.execute(make()).all()

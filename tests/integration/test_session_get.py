@@ -345,3 +345,13 @@ def test_failed_bulk_needs_a_rollback(session):
         session.execute(text("SELECT 1"))
     session.rollback()
     assert session.query(Place).count() == 1
+
+
+@pytest.mark.parametrize("lock", ["read", "nope", 1, object()])
+def test_a_lock_that_says_nothing_is_refused(session, lock):
+    user = stored(session, User(id=1), User(id=2))
+    with pytest.raises(exc.ArgumentError, match="says nothing about the lock"):
+        session.get(User, 2, with_for_update=lock)
+    with pytest.raises(exc.ArgumentError, match="says nothing about the lock"):
+        session.refresh(user, with_for_update=lock)
+    assert session.get_one(User, 2, with_for_update=select(User).with_for_update(read=True)._for_update_arg).id == 2
