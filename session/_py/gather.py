@@ -205,7 +205,7 @@ def gather_updates(
                     break
                 if old is not NO_VALUE:
                     compare = found[1]
-                    if value is old or (value == old if compare is None else compare(value, old)) is True:
+                    if (value is old or value == old if compare is None else compare(value, old)) is True:
                         continue
                 if key in unusual_keys:
                     mask = UNUSUAL

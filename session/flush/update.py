@@ -308,7 +308,8 @@ def _has_net_change(owner: MapperRecipe, state: Any, dict_: dict[str, Any]) -> b
 
 def _differs(value: Any, old: Any, compare: Any) -> bool:
     """Tell whether a value has changed; a comparison that gives no plain ``True`` counts as a change."""
-    return value is not old and (value == old if compare is None else compare(value, old)) is not True
+    same = value is old or value == old if compare is None else compare(value, old)
+    return same is not True
 
 
 # -- running ---------------------------------------------------------------------------------

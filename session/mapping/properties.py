@@ -43,6 +43,7 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
     """
     waiting: dict[str, Any] = {}
     keys: dict[Any, str] = {}
+    given = _one_for_each_column(mapper, given)
     for key, value in given.items():
         own = _own_columns(mapper, value)
         if not own:
@@ -72,6 +73,28 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
         configure_property(mapper, key, value, init=False)
     if parent is not None and mapper.concrete:
         _adopt_descriptors(mapper, parent)
+
+
+def _one_for_each_column(mapper: Mapper[Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out of the given properties all but one for the same column: what was set by another would be lost.
+
+    The last stays; a column under its own key gives way.
+    """
+    keys: dict[Any, list[str]] = {}
+    for key, value in given.items():
+        columns = value.columns if isinstance(value, ColumnProperty) else (value,)
+        if len(columns) == 1 and isinstance(columns[0], Column):
+            keys.setdefault(columns[0], []).append(key)
+    left_out: set[str] = set()
+    for column, names in keys.items():
+        if len(names) > 1:
+            kept = [name for name in names if name != column.key or isinstance(given[name], ColumnProperty)][-1]
+            left_out.update(name for name in names if name != kept)
+            warn(
+                f"{mapper.class_.__name__} maps the column {column} under several names, {', '.join(names)}; only "
+                f"{kept!r} is mapped. Say synonym({kept!r}) for the others"
+            )
+    return {key: value for key, value in given.items() if key not in left_out} if left_out else given
 
 
 def _own_columns(mapper: Mapper[Any], value: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, String, event, func, inspect, select
+from sqlalchemy import Engine, ForeignKey, PickleType, String, event, func, inspect, select
 
 from session import DeclarativeBase, Mapped, Session, column_property, mapped_column, relationship
 
@@ -43,6 +43,14 @@ class Versioned(Base):
     name: Mapped[str | None] = mapped_column(String(20))
     version: Mapped[int] = mapped_column()
     __mapper_args__ = {"version_id_col": version}
+
+
+class Noted(Base):
+    __tablename__ = "noted"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    notes: Mapped[list[str]] = mapped_column(PickleType(comparator=lambda value, old: False))
+    other: Mapped[list[str]] = mapped_column(PickleType)
 
 
 class Measured(Base):
@@ -194,3 +202,17 @@ def test_a_column_worked_out_by_the_database_is_read_again(session: Session) -> 
     session.flush()
     assert "length" not in obj.__dict__
     assert obj.length == 3
+
+
+def test_the_comparison_of_a_type_is_asked_about_the_same_object(session: Session, engine: Engine) -> None:
+    session.add(Noted(id=1, notes=["a"], other=["a"]))
+    session.commit()
+    noted = session.get_one(Noted, 1)
+    for attribute in ("notes", "other"):
+        value = getattr(noted, attribute)
+        value.append("b")
+        setattr(noted, attribute, value)
+    assert session.is_modified(noted)
+    session.commit()
+    assert noted.notes == ["a", "b"]
+    assert noted.other == ["a"]

@@ -151,6 +151,60 @@ def test_columns_of_two_tables_are_not_merged_silently() -> None:
     assert [str(c) for c in mapper.primary_key] == ["a.id"]
 
 
+def _the_column_again() -> dict[str, Any]:
+    column = Column(Integer)
+    return {"size": column, "width": column}
+
+
+def _the_mapped_column_again() -> dict[str, Any]:
+    column = mapped_column(Integer)
+    return {"size": column, "width": column}
+
+
+def _a_property_of_the_column() -> dict[str, Any]:
+    column = Column(Integer)
+    return {"size": column, "width": column_property(column)}
+
+
+def _a_property_before_the_column() -> dict[str, Any]:
+    column = Column("size", Integer)
+    return {"width": column_property(column), "size": column}
+
+
+def _two_properties_of_a_column() -> dict[str, Any]:
+    column = Column("breadth", Integer)
+    return {"size": column_property(column), "width": column_property(column)}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        _the_column_again,
+        _the_mapped_column_again,
+        _a_property_of_the_column,
+        _a_property_before_the_column,
+        _two_properties_of_a_column,
+    ],
+)
+def test_a_column_is_mapped_once_and_other_names_of_it_are_warned_of(base: Any, attributes: Any) -> None:
+    body = {"__tablename__": "p", "id": mapped_column(Integer, primary_key=True), **attributes()}
+    with pytest.warns(SAWarning, match=r"^P maps .*; only 'width' is mapped.* synonym\('width'\)"):
+        cls = type(base)("P", (base,), body)
+    assert sorted(inspect(cls).column_attrs.keys()) == ["id", "width"]
+
+
+def test_a_column_is_mapped_once_by_properties() -> None:
+    reg = registry()
+    table = Table("p", reg.metadata, Column("id", Integer, primary_key=True), Column("size", Integer))
+
+    class P:
+        pass
+
+    with pytest.warns(SAWarning, match="x, y; only 'y' is mapped"):
+        mapper = reg.map_imperatively(P, table, properties={"x": table.c.size, "y": table.c.size})
+    assert sorted(mapper.column_attrs.keys()) == ["id", "y"]
+
+
 def test_the_constructor_names_what_it_does_not_know(base: Any) -> None:
     class User(base):
         __tablename__ = "user"
