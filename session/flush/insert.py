@@ -40,12 +40,14 @@ class InsertShape:
         fields = [field for field in recipe.insert_fields if not mask & field[3]]
         self.names = tuple(field[4] for field in fields)
         self.places = tuple(
-            (field[0], position) for position, field in enumerate(fields) if field[1] >= gather.CONSTANT
+            (field[0], position)
+            for position, field in enumerate(fields)
+            if field[1] >= gather.CONSTANT and field[0] in recipe.attributes
         )
         left_out = [
             (column, key)
             for field, (column, key) in zip(recipe.insert_fields, recipe.columns, strict=True)
-            if mask & field[3]
+            if mask & field[3] and key in recipe.attributes
         ]
         key_columns = set(recipe.key_columns)
         self.missing_keys = tuple(pair for pair in left_out if pair[0] in key_columns)

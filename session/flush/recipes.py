@@ -93,9 +93,12 @@ class TableRecipe:
         self.table = table
         position = {column: number for number, column in enumerate(table.c)}
         mapped = [pair for pair in mapper.columns_of_table[table] if not is_sentinel(pair[0])]
-        mapped.sort(key=lambda pair: position[pair[0]])
-        self.columns: tuple[tuple[Any, str], ...] = tuple(mapped)
         self.key_of: dict[Any, str] = dict(mapped)
+        #: the attributes that are written; columns that no attribute holds have other keys, which no object has
+        self.attributes = frozenset(self.key_of.values())
+        unmapped = [(column, f"column {column.key}") for column in table.c if column not in self.key_of]
+        written = mapped + [pair for pair in unmapped if _made_by_python(pair[0])]
+        self.columns: tuple[tuple[Any, str], ...] = tuple(sorted(written, key=lambda pair: position[pair[0]]))
         self.key_columns: tuple[Any, ...] = tuple(mapper.pk_of_table[table])
         self.key_keys: tuple[str, ...] = tuple(self.key_of[column] for column in self.key_columns)
         positions = self._positions_in_identity()
@@ -167,7 +170,9 @@ class TableRecipe:
         with_defaults = []
         for number, (column, key) in enumerate(self.columns):
             kind, default = self._without_value(column)
-            if kind >= gather.CONSTANT:
+            if key not in self.attributes:
+                kind = gather.OMIT if kind == gather.PLAIN else kind
+            elif kind >= gather.CONSTANT:
                 with_defaults.append(key)
             fields.append((key, kind, default, 1 << number, column.key))
         return tuple(fields), tuple(with_defaults)
@@ -194,7 +199,9 @@ class TableRecipe:
 
     def _prepare_updates(self) -> None:
         self.update_by_key: dict[str, tuple[int, Any]] = {
-            key: (1 << number, comparison_of(column.type)) for number, (column, key) in enumerate(self.columns)
+            key: (1 << number, comparison_of(column.type))
+            for number, (column, key) in enumerate(self.columns)
+            if key in self.attributes
         }
         unusual = set(self.key_keys)
         if self.version_key is not None:
@@ -209,12 +216,15 @@ class TableRecipe:
         self.made_on_update: tuple[tuple[Any, str], ...] = tuple(
             (column, key)
             for column, key in self.columns
+            if key in self.attributes
             if column.server_onupdate is not None or is_made_by_database(column.onupdate)
         )
         #: columns that tell rows apart: a new value must not meet another row's old one, so UPDATEs have an order
         self.telling_columns = _unique_columns(self.table).union(self.key_columns)
         #: attributes whose columns have any kind of ``onupdate=``
-        self.on_update_keys = tuple(key for column, key in self.columns if column.onupdate is not None)
+        self.on_update_keys = tuple(
+            key for column, key in self.columns if column.onupdate is not None and key in self.attributes
+        )
         self._keys_of_mask: dict[int, tuple[str, ...]] = {}
 
     def can_return(self, dialect: Any) -> bool:
@@ -238,6 +248,12 @@ def key_of_column(mapper: Any, column: Any) -> str | None:
     """The key of the attribute that holds a column, ``None`` if the mapper does not map it."""
     prop = mapper.prop_of_column.get(column)
     return None if prop is None else prop.key
+
+
+def _made_by_python(column: Any) -> bool:
+    """Tell whether Python makes values for a column that nobody has set."""
+    made = python_default(column.default) or python_default(column.onupdate)
+    return made is not None and not is_sentinel(column)
 
 
 def _unique_columns(table: Any) -> frozenset[Any]:

@@ -53,7 +53,8 @@ class UpdateShape:
         if sets_version:
             columns.append(recipe.version_column)
             keys.append(str(recipe.version_key))
-        self.places = [(keys[number], number) for number in range(self.value_count, len(keys))]
+        made = range(self.value_count, len(keys))
+        self.places = [(keys[number], number) for number in made if keys[number] in recipe.attributes]
         self.column_names = [column.key for column in columns]
         criteria = list(recipe.key_columns)
         if checks_version:

@@ -359,7 +359,7 @@ def find_primary_key(mapper: Mapper[Any], given: Any) -> None:
         found = [c for c in selectable.primary_key if c in mapper.prop_of_column]
         if len(found) > 1:
             found = reduce_columns(found)
-        if not found and any(selectable.primary_key):
+        if not found and len(selectable.primary_key):
             raise ArgumentError(
                 f"The primary key of {_table_name(mapper)!r} is not mapped by {mapper.class_.__name__}; do not exclude "
                 f"its columns, or give the mapper's primary_key"
