@@ -136,6 +136,7 @@ from session.mapping.inspect import object_mapper as object_mapper
 from session.mapping.mapped import DynamicMapped as DynamicMapped
 from session.mapping.mapped import Mapped as Mapped
 from session.mapping.mapped import SQLORMExpression as SQLORMExpression
+from session.mapping.mapped import Unmapped as Unmapped
 from session.mapping.mapped import WriteOnlyMapped as WriteOnlyMapped
 from session.mapping.mapped_column import MappedColumn as MappedColumn
 from session.mapping.mapped_column import mapped_column as mapped_column
@@ -153,6 +154,8 @@ from session.mapping.synonym import Synonym as Synonym
 from session.mapping.synonym import SynonymProperty as SynonymProperty
 from session.mapping.synonym import synonym as synonym
 from session.mapping.synonym import synonym_for as synonym_for
+from session.mapping.unmapped import UnmappedColumn as UnmappedColumn
+from session.mapping.unmapped import unmapped_column as unmapped_column
 from session.mapping.write_only import WriteOnlyCollection as WriteOnlyCollection
 from session.merge_results import merge_frozen_result as merge_frozen_result
 from session.merge_results import merge_result as merge_result

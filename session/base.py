@@ -47,4 +47,5 @@ from session.mapping.inspect import object_mapper as object_mapper
 from session.mapping.mapped import DynamicMapped as DynamicMapped
 from session.mapping.mapped import Mapped as Mapped
 from session.mapping.mapped import SQLORMExpression as SQLORMExpression
+from session.mapping.mapped import Unmapped as Unmapped
 from session.mapping.mapped import WriteOnlyMapped as WriteOnlyMapped

@@ -11,3 +11,4 @@ from session.mapping.relationship import Relationship as Relationship
 from session.mapping.relationship import RelationshipProperty as RelationshipProperty
 from session.mapping.synonym import Synonym as Synonym
 from session.mapping.synonym import SynonymProperty as SynonymProperty
+from session.mapping.unmapped import UnmappedColumn as UnmappedColumn

@@ -13,6 +13,7 @@ from session.mapping.columns import ColumnProperty
 from session.mapping.mapped_column import MappedColumn
 from session.mapping.scan import complete_column, name_column
 from session.mapping.synonym import SynonymProperty
+from session.mapping.unmapped import UnmappedColumn
 
 __all__ = ["add_attribute"]
 
@@ -28,6 +29,9 @@ def add_attribute(cls: type[Any], key: str, value: Any) -> None:
         value.declarative_scan(context, key, None)
         for column, _ in value.columns_to_assign:
             _append_column(mapper, column)
+        if isinstance(value, UnmappedColumn):
+            mapper.exclude_properties.add(value.column)
+            return
         mapper.add_property(key, value.mapper_property_to_assign or value.columns_to_assign[0][0])
     elif isinstance(value, Column):
         name_column(value, key)

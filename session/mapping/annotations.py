@@ -24,7 +24,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from session.core import schema as core_schema
 from session.exc import MappedAnnotationError
 from session.mapping.base import MappedAnnotation, ORMDescriptor
-from session.mapping.mapped import DynamicMapped, Mapped, WriteOnlyMapped
+from session.mapping.mapped import DynamicMapped, Mapped, Unmapped, WriteOnlyMapped
 
 __all__ = [
     "TypeResolve",
@@ -35,6 +35,7 @@ __all__ = [
     "is_class_variable",
     "is_descriptor_annotation",
     "is_mapped_annotation",
+    "is_unmapped_annotation",
     "plain",
     "read_mapped",
     "read_target",
@@ -168,6 +169,14 @@ def is_class_variable(annotation: Any) -> bool:
     return annotation is typing.ClassVar or get_origin(annotation) is typing.ClassVar
 
 
+def is_unmapped_annotation(annotation: Any) -> bool:
+    """Tell by its looks whether an annotation is ``Unmapped[...]``."""
+    if isinstance(annotation, str):
+        match = _HEAD.match(annotation)
+        return match is not None and match.group(1).rpartition(".")[2] == "Unmapped"
+    return get_origin(annotation) is Unmapped
+
+
 def is_descriptor_annotation(annotation: Any) -> bool:
     """Tell by its looks whether an annotation is of an attribute that maps nothing: ``AssociationProxy[...]``."""
     if isinstance(annotation, str):
@@ -187,7 +196,7 @@ def read_mapped(
     :param origin: the class or mixin that has it.
     :param registry: the registry that maps the class.
     :param late_classes: leave the names of classes to the registry, as a relationship wants.
-    :return: what was read; ``None`` if it is not of the ``Mapped`` kind.
+    :return: what was read; ``None`` if it is not ``Unmapped``, or of the ``Mapped`` kind.
     :raises MappedAnnotationError: if it cannot be evaluated.
     """
     written = annotation
@@ -198,7 +207,7 @@ def read_mapped(
             return None
         annotation = evaluate(annotation, origin, registry, late_classes)
     container = get_origin(annotation)
-    if not (isinstance(container, type) and issubclass(container, Mapped)):
+    if not (isinstance(container, type) and issubclass(container, (Mapped, Unmapped))):
         return None
     argument = _settle(get_args(annotation)[0], origin, registry, late_classes)
     return MappedAnnotation(written, container, argument, optional=_allows_none(argument))

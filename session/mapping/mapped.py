@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from session.mapping.base import ORMDescriptor
 
-__all__ = ["DynamicMapped", "Mapped", "SQLORMExpression", "WriteOnlyMapped"]
+__all__ = ["DynamicMapped", "Mapped", "SQLORMExpression", "Unmapped", "WriteOnlyMapped"]
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -48,6 +48,15 @@ class Mapped(SQLORMExpression[_T_co], ORMDescriptor[_T_co]):
         def __delete__(self, instance: Any) -> None: ...
 
         def __getattr__(self, name: str) -> Any: ...
+
+
+class Unmapped(Generic[_T_co]):
+    """The annotation of a column that stands in the table, and is no attribute of the class.
+
+    See :func:`session.unmapped_column`.
+    """
+
+    __slots__ = ()
 
 
 class DynamicMapped(Mapped[_T_co]):

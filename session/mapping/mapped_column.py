@@ -98,7 +98,7 @@ class MappedColumn(Mapped[_T], ColumnOperators):
         return self._with_column(core_schema.copy_item(self.column))
 
     def _with_column(self, column: Column[Any]) -> MappedColumn[_T]:
-        return MappedColumn(
+        return type(self)(
             column,
             self.dataclass_options,
             deferred=self.deferred,

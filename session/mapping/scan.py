@@ -22,6 +22,7 @@ from session.mapping.annotations import (
     is_class_variable,
     is_descriptor_annotation,
     is_mapped_annotation,
+    is_unmapped_annotation,
     read_mapped,
     read_target,
 )
@@ -39,9 +40,11 @@ from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
 from session.mapping.install import install_mapper
+from session.mapping.mapped import Unmapped
 from session.mapping.mapped_column import MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
+from session.mapping.unmapped import UnmappedColumn
 
 __all__ = ["ClassScan", "has_inherited_table", "map_class"]
 
@@ -101,6 +104,8 @@ class ClassScan:
         self.copies: dict[Any, Any] = {}
         self.table_columns: list[tuple[int, int, Any]] = []
         self.properties: dict[str, Any] = {}
+        #: columns of the table that are not mapped, by the name that they have in the body
+        self.unmapped: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
         self.setting_origins: dict[str, type[Any]] = {}
 
@@ -246,7 +251,8 @@ class ClassScan:
         for part in getattr(annotation.argument, "__metadata__", ()):
             if isinstance(part, MapperProperty):
                 return part
-        return MappedColumn(Column(), DataclassOptions())
+        kind = UnmappedColumn if annotation.container is Unmapped else MappedColumn
+        return kind(Column(), DataclassOptions())
 
     def _is_alias(self, base: type[Any], name: str, value: Any) -> bool:
         return (
@@ -303,9 +309,15 @@ class ClassScan:
         if name == "__allow_unmapped__":
             return None
         annotation = None
-        if not isinstance(written, str) or "Mapped" in written or not self.allow_unmapped:
+        if not isinstance(written, str) or "apped" in written or not self.allow_unmapped:
             late = bool(getattr(value, "is_relationship", False))
             annotation = read_mapped(written, name, base, self.registry, late_classes=late)
+        if annotation is not None and value is not NOT_GIVEN:
+            if (annotation.container is Unmapped) is not isinstance(value, UnmappedColumn):
+                raise ArgumentError(
+                    f"The attribute {self.cls.__name__}.{name} is annotated {written!r}; unmapped_column() goes with "
+                    f"Unmapped[...], and all else with Mapped[...]"
+                )
         wants_one = isinstance(value, (MappedColumn, MapperProperty)) or (value is NOT_GIVEN and base is self.cls)
         if annotation is None and not self.allow_unmapped and wants_one:
             raise MappedAnnotationError(
@@ -330,6 +342,7 @@ class ClassScan:
             (name, written[name], field_value(self.cls, name))
             for name in written
             if not (name.startswith("__") and name.endswith("__")) and name not in _OURS
+            if not is_unmapped_annotation(written[name])
         ]
 
     def _dataclass_fields(self) -> list[tuple[str, Any, Any]]:
@@ -337,13 +350,15 @@ class ClassScan:
         written = annotations_of(self.cls)
         fields: list[tuple[str, Any, Any]] = []
         for name in written:
-            if not (name.startswith("__") and name.endswith("__")):
+            if not (name.startswith("__") and name.endswith("__")) and not is_unmapped_annotation(written[name]):
                 value = self.found.get(name, field_value(self.cls, name)) if name in self.cls.__dict__ else NOT_GIVEN
                 fields.append((name, written[name], value))
         for name, value in self.found.items():
             base = self.origins[name]
             known = base.__dict__.get("__dataclass_fields__")
             if name in written or base is self.cls or (known is not None and name in known):
+                continue
+            if isinstance(value, UnmappedColumn):
                 continue
             options = getattr(value, "dataclass_options", None)
             if options is not None and (known is not None or options.given()):
@@ -375,6 +390,9 @@ class ClassScan:
             self._check_dataclass_arguments(name, value)
             value.declarative_scan(context, name, annotation)
             self._take_columns(value.columns_to_assign)
+            if isinstance(value, UnmappedColumn):
+                self.unmapped[name] = value.column
+                continue
             self.properties[name] = self._property_of(name, value, context)
 
     def _property_of(self, name: str, value: Any, context: ScanContext) -> Any:
@@ -529,6 +547,11 @@ class ClassScan:
                 *(arguments.get("exclude_properties") or ()),
                 *self._columns_of_siblings(self.parent, properties),
             ]
+        if self.unmapped:
+            arguments["exclude_properties"] = [*(arguments.get("exclude_properties") or ()), *self.unmapped.values()]
+            for name in self.unmapped:
+                if name in self.cls.__dict__:
+                    type.__delattr__(self.cls, name)
         install_mapper(self.registry, self.cls, table, arguments, mapper)
 
     def _wanted(self, arguments: dict[str, Any]) -> dict[str, Any]:
