@@ -35,7 +35,8 @@ OURS = (
     "render_nulls",
     "synchronize_session",
 )
-STRATEGIES = ("auto", "bulk", "orm", "raw", "core_only")
+INSERT_STRATEGIES = ("auto", "bulk", "orm", "raw")
+CHANGE_STRATEGIES = ("auto", "bulk", "orm", "core_only")
 
 
 class Returning(ColumnList):
@@ -120,8 +121,8 @@ def execute_dml(
     """
     options = {**statement.get_execution_options(), **execution_options}
     strategy = options.get("dml_strategy", "auto")
-    if strategy not in STRATEGIES:
-        raise ArgumentError(f"dml_strategy={strategy!r} means nothing; give 'auto', 'bulk', 'orm' or 'raw'")
+    if strategy != "auto":
+        _check_strategy(strategy, statement, params)
     if options.get("autoflush", True):
         session._autoflush()
     statement = selects.resolved(statement)
@@ -136,6 +137,20 @@ def execute_dml(
     if isinstance(params, (list, tuple)):
         return run.update_by_key(parameter_sets(params))
     return run.change(next(iter(parameter_sets(params)), {}))
+
+
+def _check_strategy(strategy: Any, statement: Any, params: Any) -> None:
+    """Refuse a ``dml_strategy`` that is none for this kind of statement, or needs rows where there are none."""
+    kind = "INSERT" if statement.is_insert else "UPDATE" if statement.is_update else "DELETE"
+    allowed = INSERT_STRATEGIES if statement.is_insert else CHANGE_STRATEGIES
+    if strategy not in allowed:
+        raise ArgumentError(
+            f"dml_strategy={strategy!r} means nothing for {kind}; give one of {', '.join(map(repr, allowed))}"
+        )
+    if strategy == "bulk" and not (params if statement.is_insert else isinstance(params, (list, tuple))):
+        raise InvalidRequestError(
+            f"dml_strategy='bulk' is for {kind} of rows that are given beside it: execute(statement, [{{...}}, ...])"
+        )
 
 
 class _Run:

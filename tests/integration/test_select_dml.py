@@ -207,3 +207,28 @@ def test_descriptions_of_statements() -> None:
         "id",
         "name",
     ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        (insert(User).values(id=30, name="x"), ("auto", "orm", "raw")),
+        (update(User).where(User.id == 1).values(age=5), ("auto", "orm", "core_only")),
+        (delete(Address).where(Address.id == 1), ("auto", "orm", "core_only")),
+    ],
+    ids=["INSERT", "UPDATE", "DELETE"],
+)
+def test_strategies_are_those_of_the_statement(engine: Engine, statement: Any, allowed: tuple[str, ...]) -> None:
+    with filled(engine) as session:
+        for strategy in ("auto", "bulk", "orm", "raw", "core_only", "nothing", None):
+            options = {"dml_strategy": strategy}
+            if strategy in allowed:
+                assert session.execute(statement, execution_options=options).rowcount == 1
+            else:
+                refused = InvalidRequestError if strategy == "bulk" else ArgumentError
+                with pytest.raises(refused, match="dml_strategy="):
+                    session.execute(statement, execution_options=options)
+            session.rollback()
+        session.execute(insert(User), {"id": 40, "name": "a"}, execution_options={"dml_strategy": "bulk"})
+        session.execute(update(User), [{"id": 40, "name": "b"}], execution_options={"dml_strategy": "bulk"})
+        assert session.get_one(User, 40).name == "b"
