@@ -434,7 +434,7 @@ cdef class InstanceState(ReferenceType):
             self.extras.pop("pending", None)
         if self.expired_keys is not None:
             self.unexpire(dict_)
-            if self.expired and self.expired_keys is not None:
+            if self.expired and self.expired_keys is not None and self.load_options is not None:
                 if self.extras is None:
                     self.extras = {}
                 self.extras[PARTLY_EXPIRED] = True

@@ -456,7 +456,7 @@ class InstanceState(ref[Any]):
             extras.pop("pending", None)
         if self.expired_keys is not None:
             self.unexpire(dict_)
-            if self.expired and self.expired_keys is not None:
+            if self.expired and self.expired_keys is not None and self.load_options is not None:
                 self.extra(PARTLY_EXPIRED, lambda: True)
         self.expired = False
         if self.modified or self._strong_obj is not None:

@@ -17,6 +17,8 @@ Not compared:
   expired object, and not here, or by the number of rows written.
 * An UPDATE or DELETE statement whose criteria are evaluated, with ``autoflush=False``: an object that had expired keeps what
   it is to write here, and forgets it there. The program ends with it (``forgotten``).
+* A column that the database changes in an UPDATE of an object whose primary key has expired: it is loaded with that here,
+  and reads as ``None`` there. The program ends with it (``unreadable``).
 * How far a step has come that is refused for one of several objects. The program ends with it (``was_refused``).
 * What waits in a collection of a tree that is not loaded is written here, as it is in other classes in both; so is the
   parent that an expired object has already, which a flush loads first there. The program ends with it
@@ -309,6 +311,17 @@ def forgotten(ours: World, theirs: World) -> bool:
     """Tell whether an UPDATE or DELETE statement has made an object forget there what it was to write."""
     changed = [number for number, obj in ours.held.items() if obj in ours.session.dirty]
     return any(theirs.held[number] not in theirs.session.dirty for number in changed)
+
+
+def unreadable(ours: World, theirs: World) -> bool:
+    """Tell whether a column reads as ``None`` there, for a row that has a value."""
+    for mine, obj in pairs(ours, theirs):
+        state = inspect(obj)
+        columns = {attribute.key for attribute in state.mapper.column_attrs if not attribute.deferred}
+        lost = (columns & set(mine.__dict__)) - set(obj.__dict__) - state.expired_attributes
+        if state.persistent and any(mine.__dict__[name] is not None for name in lost):
+            return True
+    return False
 
 
 def doubled(ours: World, theirs: World) -> bool:

@@ -26,6 +26,7 @@ from .comparison import (
     left_behind,
     outside,
     parts_ways,
+    unreadable,
     waits_with_its_tree,
     was_refused,
 )
@@ -96,7 +97,7 @@ class Worlds:
             equalise(self.ours, self.theirs)  # it may have looked at objects
             return
         over = parts_ways(ours, theirs) or was_refused(name, ours, theirs)
-        over = over or any(each(self.ours, self.theirs) for each in (waits_with_its_tree, doubled, cleared))
+        over = over or any(each(self.ours, self.theirs) for each in (waits_with_its_tree, doubled, cleared, unreadable))
         if name in ("update_where", "delete_where"):
             over = over or forgotten(self.ours, self.theirs)
         if name == "savepoint_rollback":

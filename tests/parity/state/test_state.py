@@ -237,6 +237,23 @@ def test_life_cycle_words(world: World, thing: Any) -> None:
     assert words() == ["transient"]
 
 
+@pytest.mark.parametrize("options", [None, ()])
+def test_an_expired_state_that_is_committed_says_so_if_it_was_loaded_with_options(
+    world: World, thing: Any, options: Any
+) -> None:
+    state = world.file(thing, 1)
+    state.load_options = options
+    state.commit_all(thing.__dict__)
+    assert state.peek("partly_expired") is None
+    state.expire(thing.__dict__)
+    thing.name = "changed"
+    state.commit_all(thing.__dict__)
+    assert not state.expired
+    assert state.expired_keys
+    assert "name" not in state.expired_keys
+    assert state.peek("partly_expired") is (None if options is None else True)
+
+
 def test_a_state_whose_session_has_died_is_detached(world: World, thing: Any) -> None:
     state = world.file(thing, 1)
     state.commit_all(thing.__dict__)
