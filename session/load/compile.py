@@ -68,7 +68,7 @@ class ColumnList:
     def setup_parts(self, entities: Iterable[Any] = ()) -> None:
         """Let every part add its columns, by the options of the statement.
 
-        :param entities: entities beside those of the parts that options may be for.
+        :param entities: entities beside those of the parts that options may be for: these say nothing then.
         """
         known = [part.entity for part in self.parts if isinstance(part, EntityPart)]
         known.extend(entities)
@@ -148,8 +148,10 @@ class SelectBuilder(ColumnList):
         """Give the plain statement."""
         read = self.parts_read
         joins = JoinList(self, [_from_clause(each) for each in read.froms])
+        replaced: list[Any] = []
         for columns, requests in read.earlier:
             earlier = parts_of(columns)
+            replaced.extend(part.entity for part in earlier if isinstance(part, EntityPart))
             for request in requests:
                 joins.add(request, earlier)
         self.parts = parts_of(read.columns)
@@ -158,7 +160,7 @@ class SelectBuilder(ColumnList):
         froms = joins.froms
         self.find_adapters()
         if self.toplevel:
-            self.setup_parts()
+            self.setup_parts(replaced)
         else:
             self.columns = [self.adapted(column) for part in self.parts for column in part.expand()]
         if not self.columns:

@@ -175,6 +175,11 @@ class RelationshipProperty(MapperProperty):
     # -- settings ------------------------------------------------------------------------
 
     @property
+    def _reverse_property(self) -> set[RelationshipProperty]:
+        """The relationships that lead back, by the name under which tools look for them."""
+        return self.reverse_properties
+
+    @property
     def lazy(self) -> Any:
         """How it is loaded, as given."""
         return self._lazy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, exc, func, inspect, select, text
 
-from session import Bundle, Query, Session, aliased, joinedload, selectinload
+from session import Bundle, Query, Session, aliased, joinedload, lazyload, load_only, selectinload
 from session.exc import MultipleResultsFound, NoResultFound
 
 from .session_models import Address, Group, User
@@ -207,6 +207,21 @@ def test_columns_can_be_changed(session):
         assert query.value(User.name) == "jack"
     with pytest.warns(exc.SADeprecationWarning, match="with_entities"):
         assert list(query.values(User.name, User.age)) == [("jack", 20), ("wendy", 20)]
+
+
+def test_options_for_what_was_replaced_in_the_columns_say_nothing(session):
+    for option in (joinedload(User.addresses), selectinload(User.addresses), load_only(User.name), lazyload("*")):
+        query = session.query(User).options(option).order_by(None)
+        assert query.with_entities(func.count(User.id)).scalar() == 3
+        assert query.with_entities(Address.id).join(User.addresses).count() == 3
+        assert session.query(query.exists()).scalar() is True
+        assert len(query.with_entities(Address).all()) == 3
+        statement = select(User).options(option).order_by(User.id)
+        assert session.scalars(statement.with_only_columns(User.name)).all() == ["ed", "jack", "wendy"]
+    with pytest.raises(exc.ArgumentError, match="does not apply"):
+        session.scalars(select(User.name).options(joinedload(User.addresses)))
+    with pytest.raises(exc.ArgumentError, match="does not apply"):
+        session.query(User).with_entities(Address).options(joinedload(User.addresses)).all()
 
 
 def test_parameters(session):
