@@ -223,16 +223,18 @@ cdef inline bint is_constant(value):
 cdef bint is_unchanged(dict dict_, dict committed, frozenset keys) except -1:
     """Tell whether all values that were there before are there again."""
     cdef Py_ssize_t place = 0
-    cdef PyObject *key
-    cdef PyObject *old
-    cdef PyObject *value
-    while PyDict_Next(committed, &place, &key, &old):  # nothing in this loop runs code of others
-        value = PyDict_GetItemWithError(dict_, <object>key)
-        if value is NULL:
+    cdef PyObject *next_key
+    cdef PyObject *next_old
+    cdef PyObject *found
+    while PyDict_Next(committed, &place, &next_key, &next_old):
+        key, old = <object>next_key, <object>next_old  # held: strange keys in the object's dictionary are asked
+        found = PyDict_GetItemWithError(dict_, key)
+        if found is NULL:
             return False
-        if not is_same(<object>old, <object>value) and not (old == value and is_constant(<object>old)):
+        value = <object>found
+        if not is_same(old, value) and not (old is value and is_constant(old)):
             return False
-        if <object>key not in keys:
+        if key not in keys:
             return False
     return True
 

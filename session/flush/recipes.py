@@ -55,12 +55,13 @@ class MapperRecipe:
     def settled_keys(self) -> frozenset[str]:
         """Attributes that have nothing to be written, and nothing to be done, where ``==`` finds no change."""
         if self._settled_keys is None:
-            found: set[str] = set()
+            plain: set[str] = set()
+            others = {self.version_key, self.mapper.polymorphic_prop_key}
             if not self.read_only:
                 for table in self.tables:
-                    fields = self.table(table).update_by_key.items()
-                    found.update([key for key, (_, compare) in fields if compare is None])
-            self._settled_keys = frozenset(found - {self.version_key, self.mapper.polymorphic_prop_key})
+                    for key, (_, compare) in self.table(table).update_by_key.items():
+                        (plain if compare is None else others).add(key)
+            self._settled_keys = frozenset(plain - others)
         return self._settled_keys
 
     def table(self, table: Any) -> TableRecipe:
