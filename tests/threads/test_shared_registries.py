@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from weakref import ref
 
 import pytest
 from sqlalchemy import event
@@ -21,6 +20,8 @@ from session import (
     registry,
     relationship,
 )
+from session.instrument.events import EVERY_INSTANCE, _Hold
+from session.mapping.events import _MapperHold
 
 from .test_many_sessions import eager_switches, on_threads  # noqa: F401 -- a fixture for each test here
 
@@ -154,23 +155,23 @@ def test_classes_of_one_base_are_mapped_and_used_by_several_threads() -> None:
     Root.registry.dispose()
 
 
-@pytest.mark.parametrize("name", ["load", "before_insert"])
-@pytest.mark.parametrize("target", ["every class", "a class that is not mapped"])
-def test_listeners_that_were_removed_are_let_go_of(target: str, name: str) -> None:
-    class Mixin:
+@pytest.mark.parametrize(
+    ("name", "of_class"),
+    [("load", lambda cls: EVERY_INSTANCE), ("load", _Hold.of), ("before_insert", _MapperHold.of)],
+    ids=["objects of all classes", "objects of a class", "rows of a class"],
+)
+def test_listeners_that_were_removed_are_let_go_of(name: str, of_class: Callable[[type[Any]], Any]) -> None:
+    class NotMapped:
         pass
 
-    on: Any = Mapper if target == "every class" else Mixin
-    gone: list[Any] = []
+    hold = of_class(NotMapped)
+    before = len(list(hold.kept))
+    for _ in range(5):
 
-    def listen() -> None:
         def hear(*_: Any) -> None:
             pass
 
-        event.listen(on, name, hear, propagate=True)
-        event.remove(on, name, hear)
-        gone.append(ref(hear))
-
-    for _ in range(5):
-        listen()
-    assert sum(reference() is not None for reference in gone) <= 1
+        target = Mapper if hold is EVERY_INSTANCE else NotMapped
+        event.listen(target, name, hear, propagate=True)
+        event.remove(target, name, hear)
+    assert len(list(hold.kept)) <= before + 1
