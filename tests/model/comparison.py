@@ -360,6 +360,7 @@ def equalise(ours: World, theirs: World) -> None:
     * A flush writes the foreign key into a child that is not in the Session, in both; there not in a tree, for changes of
       a collection that is not loaded: so it is there.
     * What the Session keeps longer here, though nobody holds it, is expired here: it is loaded anew there.
+    * An object that counts as modified there, and is not, counts as that no longer: a flush would tell of it.
     * With ``expire_on_commit=False`` deleted objects stay in the Session after the commit there: they leave it.
     """
     for mine, obj in pairs(ours, theirs):
@@ -370,6 +371,8 @@ def equalise(ours: World, theirs: World) -> None:
                 del obj.__dict__[name]
             if state.deleted and not theirs.session.in_transaction():
                 theirs.session.expunge(obj)
+        if state.modified and not inspect(mine).modified and state.persistent and not theirs.session.is_modified(obj):
+            state._commit_all(obj.__dict__, theirs.session.identity_map)
         late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)
         if late and state.persistent:
             theirs.session.expire(obj, late)
