@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, String, Table
 from sqlalchemy.ext.hybrid import hybrid_property
 
-__all__ = ["make_models"]
+__all__ = ["make_models", "outcome"]
 
 
 def make_models(orm: Any, association_proxy: Any) -> SimpleNamespace:
@@ -155,3 +156,12 @@ def make_models(orm: Any, association_proxy: Any) -> SimpleNamespace:
         Named=Named,
         association_proxy=association_proxy,
     )
+
+
+def outcome(do: Callable[[], Any]) -> Any:
+    """What comes of it: the class of an error, or what is shown of the value."""
+    try:
+        value = do()
+        return value if isinstance(value, (bool, int, str, set, dict)) else repr(value)
+    except Exception as error:
+        return type(error)
