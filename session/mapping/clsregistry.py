@@ -233,7 +233,7 @@ class _Namespace(dict[str, Any]):
         return reached if reached.leads_anywhere() else None
 
     def _schema(self, name: str) -> Any:
-        if any(table.schema == name for table in self.metadata().tables.values()):
+        if any(table.schema == name for table in list(self.metadata().tables.values())):
             return _SchemaNames(self, name)
         return None
 
