@@ -24,6 +24,7 @@ from session.exc import ObjectDeletedError
 from session.load.carried import CarriedOptions
 from session.load.loader_option import RELATIONSHIP, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
+from session.load.row_columns import key_names
 
 __all__ = [
     "GONE",
@@ -141,15 +142,14 @@ def target_entity(prop: Any) -> Any:
     return getattr(prop, "entity", None) or prop.mapper
 
 
-def parametrized(clause: Any, nulls: tuple[str, ...]) -> Any:
-    """Give a lazy condition with its parameters named parent_1_key, ..., in the order of ``clause.params``.
-
-    Names that Core makes end in a number: these meet none of another expression of the statement.
+def parametrized(clause: Any, nulls: tuple[str, ...], ending: str) -> Any:
+    """Give a lazy condition with its parameters named param_1, param_2, ... in the order of ``clause.params``.
 
     :param nulls: names of those whose value is ``None``: they become ``IS NULL``.
+    :param ending: what their names end in besides.
     """
     numbers = {key: number for number, (key, _) in enumerate(clause.params, 1)}
-    names = {key: f"parent_{number}_key" for key, number in numbers.items()}
+    names = {key: f"param_{number}{ending}" for key, number in numbers.items()}
     absent = [key for key, name in names.items() if name in nulls]
     criterion = clause.with_nulls(absent) if absent else clause.criterion
 
@@ -167,12 +167,12 @@ def identity_criterion(target: Any, values: list[Any]) -> tuple[list[Any], Mappi
     """Give the condition on a primary key, with named parameters, and their values."""
     criterion = []
     given = {}
-    for number, (column, value) in enumerate(zip(target.primary_key, values, strict=False), 1):
+    for name, column, value in zip(key_names(target.mapper), target.primary_key, values, strict=False):
         if value is None:
             criterion.append(column.is_(None))
         else:
-            criterion.append(column == bindparam(f"pk_{number}_value", type_=column.type))
-            given[f"pk_{number}_value"] = value
+            criterion.append(column == bindparam(name, type_=column.type))
+            given[name] = value
     return criterion, given
 
 

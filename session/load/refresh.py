@@ -27,7 +27,7 @@ from session.load.carried import peers_of, rejoin
 from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, OwnClass
 from session.load.prepared import PreparedSelect, run_select
-from session.load.row_columns import memo_of, row_columns
+from session.load.row_columns import key_names, memo_of, row_columns
 from session.mapping.strategies import hooks
 
 __all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "refresh_state"]
@@ -95,7 +95,7 @@ def load_by_identity(
     }
     if execution_options:
         settings["execution_options"] = execution_options
-    values = {f"pk_{number}_value": value for number, value in enumerate(ident, 1) if value is not None}
+    values = {name: value for name, value in zip(key_names(mapper), ident, strict=True) if value is not None}
     peers = None if refresh_of is None else peers_of(refresh_of)
     found = run_select(session, statement, values, mapper, kind, bind_arguments, **settings)[0]
     if peers is not None:
@@ -120,11 +120,8 @@ def load_row(
     Arguments are those of :func:`load_by_identity`; no value of the key is ``None``.
     """
     prepared = prepared_identity(mapper, only_keys, kind)
-    values = (
-        {"pk_1_value": ident[0]}
-        if len(ident) == 1
-        else {f"pk_{number}_value": value for number, value in enumerate(ident, 1)}
-    )
+    names = key_names(mapper)
+    values = {names[0]: ident[0]} if len(ident) == 1 else dict(zip(names, ident, strict=True))
     if not populate_existing and refresh_of is None and only_keys is None:
         return prepared.first(session, values, identity_token, bind_arguments)
     settings: dict[str, Any] = {"populate_existing": populate_existing}
@@ -151,8 +148,8 @@ AGAIN = ("column", "refresh")
 def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "") -> Any:
     """Build the SELECT of one object by its primary key; ``missing`` numbers the key columns that are NULL."""
     criteria = [
-        column.is_(None) if number in missing else column == bindparam(f"pk_{number}_value", type_=column.type)
-        for number, column in enumerate(mapper.primary_key, 1)
+        column.is_(None) if number in missing else column == bindparam(name, type_=column.type)
+        for number, (name, column) in enumerate(zip(key_names(mapper), mapper.primary_key, strict=True), 1)
     ]
     statement = select(mapper).where(*criteria)
     if kind == RELATIONSHIP:

@@ -80,7 +80,7 @@ class RowColumns:
 
 def statement_of(mapper: Any, columns: list[Any]) -> tuple[Any, tuple[str, ...]]:
     """Build the SELECT, and name the parameters of the primary key."""
-    names = tuple(f"pk_{number}_value" for number, _ in enumerate(mapper.primary_key, 1))
+    names = key_names(mapper)
     table = own_table(mapper, columns)
     if table is not None:
         own = [column_in(mapper, table, column) for column in mapper.primary_key]
@@ -126,6 +126,27 @@ def row_columns(mapper: Any, keys: frozenset[str]) -> RowColumns:
     if found is None:
         found = memo.setdefault(("columns", keys), RowColumns(mapper, keys))
     return found
+
+
+def name_ending(mapper: Any) -> str:
+    """What the names of our parameters end in, so that they meet none of a mapped expression; mostly nothing."""
+    memo = memo_of(mapper)
+    found: str | None = memo.get("ending")
+    if found is None:
+        props = [prop for each in mapper.registry.mappers for prop in each.column_props]
+        plain = all(isinstance(column, Column) for prop in props for column in prop.columns)
+        found = memo.setdefault("ending", "" if plain else "_value")
+    return found
+
+
+def key_names(mapper: Any) -> tuple[str, ...]:
+    """Give the names of the parameters that the primary key's values are given by."""
+    try:
+        return mapper.load_memo["key names"]  # type: ignore[no-any-return]
+    except (AttributeError, KeyError):
+        ending = name_ending(mapper)
+        names = tuple([f"pk_{number}{ending}" for number, _ in enumerate(mapper.primary_key, 1)])
+        return memo_of(mapper).setdefault("key names", names)  # type: ignore[no-any-return]
 
 
 def memo_of(mapper: Any) -> dict[Any, Any]:

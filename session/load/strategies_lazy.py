@@ -49,6 +49,7 @@ from session.load.lazy_parts import (
 from session.load.loader_option import RELATIONSHIP, AtPath
 from session.load.prepared import PreparedSelect, run_select
 from session.load.refresh import load_by_identity
+from session.load.row_columns import name_ending
 from session.mapping.path import Path
 from session.mapping.strategies import hooks, register, strategy_for
 
@@ -307,11 +308,12 @@ class LazyLoader:
         mapper = state.manager.mapper
         values: dict[str, Any] = {}
         nulls = []
+        ending = name_ending(prop.mapper)
         for number, (_, column) in enumerate(clause.params, 1):
             value = read_column(mapper, state, dict_, column, passive)
             if value is PASSIVE_NO_RESULT:
                 return value
-            name = f"parent_{number}_key"
+            name = f"param_{number}{ending}"
             if value is None or value is NO_VALUE:
                 if pending:
                     return None if not prop.uselist else ATTR_EMPTY
@@ -384,7 +386,7 @@ class LazyLoader:
         prop = self.prop
         entity = target_entity(prop) if target is None else target
         statement = select(entity.entity).set_label_style(LABEL_STYLE_NONE)
-        statement = statement.where(parametrized(prop.lazy_clause(), nulls), *criteria)
+        statement = statement.where(parametrized(prop.lazy_clause(), nulls, name_ending(prop.mapper)), *criteria)
         if prop.order_by:
             statement = statement.order_by(*prop.order_by)
         return statement
