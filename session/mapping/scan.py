@@ -44,7 +44,7 @@ from session.mapping.mapped import Unmapped
 from session.mapping.mapped_column import MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
-from session.mapping.unmapped import UnmappedColumn
+from session.mapping.unmapped import UnmappedColumn, check_container, leave_out
 
 __all__ = ["ClassScan", "has_inherited_table", "map_class"]
 
@@ -309,15 +309,11 @@ class ClassScan:
         if name == "__allow_unmapped__":
             return None
         annotation = None
-        if not isinstance(written, str) or "apped" in written or not self.allow_unmapped:
+        if not isinstance(written, str) or "mapped" in written.lower() or not self.allow_unmapped:
             late = bool(getattr(value, "is_relationship", False))
             annotation = read_mapped(written, name, base, self.registry, late_classes=late)
         if annotation is not None and value is not NOT_GIVEN:
-            if (annotation.container is Unmapped) is not isinstance(value, UnmappedColumn):
-                raise ArgumentError(
-                    f"The attribute {self.cls.__name__}.{name} is annotated {written!r}; unmapped_column() goes with "
-                    f"Unmapped[...], and all else with Mapped[...]"
-                )
+            check_container(self.cls, name, written, annotation, value)
         wants_one = isinstance(value, (MappedColumn, MapperProperty)) or (value is NOT_GIVEN and base is self.cls)
         if annotation is None and not self.allow_unmapped and wants_one:
             raise MappedAnnotationError(
@@ -548,10 +544,7 @@ class ClassScan:
                 *self._columns_of_siblings(self.parent, properties),
             ]
         if self.unmapped:
-            arguments["exclude_properties"] = [*(arguments.get("exclude_properties") or ()), *self.unmapped.values()]
-            for name in self.unmapped:
-                if name in self.cls.__dict__:
-                    type.__delattr__(self.cls, name)
+            leave_out(self.cls, self.unmapped, arguments)
         install_mapper(self.registry, self.cls, table, arguments, mapper)
 
     def _wanted(self, arguments: dict[str, Any]) -> dict[str, Any]:

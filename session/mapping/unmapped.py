@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from session.mapping.base import NOT_GIVEN, DataclassOptions
+from sqlalchemy.exc import ArgumentError
+
+from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation
+from session.mapping.mapped import Unmapped
 from session.mapping.mapped_column import MappedColumn, mapped_column
 
-__all__ = ["UnmappedColumn", "unmapped_column"]
+__all__ = ["UnmappedColumn", "check_container", "leave_out", "unmapped_column"]
 
 _T = TypeVar("_T")
 
@@ -84,3 +87,30 @@ def unmapped_column(
     return UnmappedColumn(
         made.column, DataclassOptions(), sort_order=sort_order, use_existing_column=use_existing_column
     )
+
+
+def check_container(cls: type[Any], name: str, written: Any, annotation: MappedAnnotation, value: Any) -> None:
+    """Refuse ``unmapped_column()`` beside ``Mapped[...]``, and everything else beside ``Unmapped[...]``.
+
+    :param cls: the class in whose body they stand.
+    :param name: the name that they have there.
+    :param written: the annotation as it was written.
+    :raises sqlalchemy.exc.ArgumentError: they do not go together.
+    """
+    if (annotation.container is Unmapped) is not isinstance(value, UnmappedColumn):
+        raise ArgumentError(
+            f"The attribute {cls.__name__}.{name} is annotated {written!r}; unmapped_column() goes with "
+            f"Unmapped[...], and all else with Mapped[...]"
+        )
+
+
+def leave_out(cls: type[Any], columns: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Keep columns of the table out of the mapping, and their names out of the class.
+
+    :param columns: the columns, by the names that they have in the body.
+    :param arguments: of the mapper; they are changed.
+    """
+    arguments["exclude_properties"] = [*(arguments.get("exclude_properties") or ()), *columns.values()]
+    for name in columns:
+        if name in cls.__dict__:
+            type.__delattr__(cls, name)
