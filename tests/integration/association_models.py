@@ -159,9 +159,11 @@ def make_models(orm: Any, association_proxy: Any) -> SimpleNamespace:
 
 
 def outcome(do: Callable[[], Any]) -> Any:
-    """What comes of it: the class of an error, or what is shown of the value."""
+    """What comes of it: the class of an error, or what is shown of the value. Sets are shown sorted."""
     try:
         value = do()
-        return value if isinstance(value, (bool, int, str, set, dict)) else repr(value)
+        if hasattr(value, "symmetric_difference"):
+            return isinstance(value, set), sorted(map(repr, value))
+        return value if isinstance(value, (bool, int, str, dict)) else repr(value)
     except Exception as error:
         return type(error)
