@@ -60,7 +60,6 @@ cdef class InstanceState(ReferenceType):
     cpdef parent_by(self, token)
     cpdef note_parent(self, token, parent)
     cpdef forget_parents(self)
-    cdef _forget_flushed_parents(self)
     cdef keep_old(self, key, previous)
     cpdef commit(self, dict_, keys)
     cpdef commit_all(self, dict_)

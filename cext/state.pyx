@@ -234,7 +234,7 @@ cdef class InstanceState(ReferenceType):
     @property
     def parents(self):
         """By the ``id`` of what identifies a tracked relationship: the parent's state, ``False`` after removal."""
-        found = {} if self.first_parent is None else {id(self.first_token): self.first_parent}
+        found = {} if self.first_token is None else {id(self.first_token): self.first_parent}
         found.update(self.peek("parents") or ())
         return found
 
@@ -266,15 +266,6 @@ cdef class InstanceState(ReferenceType):
         self.first_token = self.first_parent = None
         if self.extras is not None:
             self.extras.pop("parents", None)
-
-    cdef _forget_flushed_parents(self):
-        """Forget them but for those gained by changes that wait for a flush, which has to see that nothing is lost."""
-        if not _waits(self.first_parent):
-            self.first_parent = None
-        others = self.peek("parents")
-        if others:
-            for token in [token for token, parent in others.items() if not _waits(parent)]:
-                del others[token]
 
     @property
     def callables(self):
@@ -463,7 +454,7 @@ cdef class InstanceState(ReferenceType):
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
         if self.first_token is not None:
-            self._forget_flushed_parents()
+            self.forget_parents()
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
@@ -566,8 +557,3 @@ cdef class InstanceState(ReferenceType):
 def _is_own_column(impl):
     """Tell whether an attribute is a column that is loaded by itself, not with the row."""
     return impl.loader is not None and not impl.uses_objects and not impl.collection
-
-
-cdef bint _waits(parent) except -1:
-    """Tell whether a noted parent has changes that wait for a flush."""
-    return parent is not None and parent is not False and bool(parent.modified)

@@ -21,8 +21,6 @@ def expire_states(states):
         obj = live_object(state)
         if obj is not None:
             state.expire(instance_dict(obj))
-            if state.first_token is not None:
-                state.forget_parents()
 
 
 def expire_keys(states, keys):

@@ -266,7 +266,7 @@ class InstanceState(ref[Any]):
     @property
     def parents(self) -> AnyValues:
         """By the ``id`` of what identifies a tracked relationship: the parent's state, ``False`` after removal."""
-        found = {} if self._first_parent is None else {id(self._first_token): self._first_parent}
+        found = {} if self._first_token is None else {id(self._first_token): self._first_parent}
         found.update(self.peek("parents") or ())
         return found
 
@@ -295,15 +295,6 @@ class InstanceState(ref[Any]):
         self._first_token = self._first_parent = None
         if self.extras is not None:
             self.extras.pop("parents", None)
-
-    def _forget_flushed_parents(self) -> None:
-        """Forget them but for those gained by changes that wait for a flush, which has to see that nothing is lost."""
-        if not _waits(self._first_parent):
-            self._first_parent = None
-        others = self.peek("parents")
-        if others:
-            for token in [token for token, parent in others.items() if not _waits(parent)]:
-                del others[token]
 
     @property
     def callables(self) -> Values:
@@ -483,7 +474,7 @@ class InstanceState(ref[Any]):
         if self.modified or self._strong_obj is not None:
             self._leave_modified()
         if self._first_token is not None:
-            self._forget_flushed_parents()
+            self.forget_parents()
         extras = self.extras
         if extras is not None:
             extras.pop("pending", None)
@@ -580,8 +571,3 @@ class InstanceState(ref[Any]):
 def _is_own_column(impl: Any) -> bool:
     """Tell whether an attribute is a column that is loaded by itself, not with the row."""
     return impl.loader is not None and not impl.uses_objects and not impl.collection
-
-
-def _waits(parent: Any) -> bool:
-    """Tell whether a noted parent has changes that wait for a flush."""
-    return parent is not None and parent is not False and bool(parent.modified)

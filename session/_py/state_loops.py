@@ -22,8 +22,6 @@ def expire_states(states: Iterable[InstanceState]) -> None:
         obj = state()
         if obj is not None:
             state.expire(obj.__dict__)
-            if state._first_token is not None:
-                state.forget_parents()
 
 
 def expire_keys(states: Iterable[InstanceState], keys: frozenset[str]) -> None:

@@ -59,7 +59,7 @@ class ManyToMany(Dependency):
             if not self.delete_orphan:
                 continue
             for child in change.deleted:
-                if child is not None and not self.has_parent(child):
+                if child is not None and self.is_lost(uow, child):
                     self.delete_with_cascades(uow, child)
 
     def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:

@@ -168,6 +168,13 @@ class Dependency:
         """Tell whether the object belongs to any parent by this relationship."""
         return bool(self.parent.class_manager[self.key].impl.hasparent(state))
 
+    def is_lost(self, uow: Any, state: Any) -> bool:
+        """Tell whether an object that has left a parent belongs to none now.
+
+        One that has expired does not know any more to which it came: the parents that this flush saves do.
+        """
+        return not self.has_parent(state) and state not in uow.gained(self)
+
     def check_class(self, state: Any) -> None:
         """Refuse an object of a class that the relationship is not for.
 
@@ -264,7 +271,7 @@ class OneToMany(Dependency):
                 if not self.delete_orphan:
                     if empties:
                         uow.register(child, operation="delete", prop=self.prop)
-                elif not self.has_parent(child):
+                elif self.is_lost(uow, child):
                     self.delete_with_cascades(uow, child)
             if switched:
                 for child in change.unchanged:
@@ -304,7 +311,7 @@ class OneToMany(Dependency):
                 self._refer(uow, state, child)
             if empties:
                 for child in change.deleted:
-                    if child is not None and not self.has_parent(child):
+                    if child is not None and self.is_lost(uow, child):
                         self._forget(uow, child, False)
             if change.unchanged and sync.key_changed(self.pairs, state):
                 for child in change.unchanged:
@@ -314,23 +321,18 @@ class OneToMany(Dependency):
         if not self.post_update and self.passive_deletes == "all":
             return
         keeps_children = self.post_update or not self.cascades_delete
-        added_elsewhere = self._added_anywhere(uow) if keeps_children else frozenset()
+        added_elsewhere = uow.gained(self) if keeps_children else frozenset()
         for state in states:
             if not keeps_children and self.is_untouched(state):
                 continue
             change = self.change(uow, state, self.delete_passive)
             for child in change.deleted:
-                if child is not None and not self.has_parent(child):
+                if child is not None and self.is_lost(uow, child):
                     self._forget(uow, child, True)
             if keeps_children:
                 for child in change.unchanged:
                     if child is not None and child not in added_elsewhere:
                         self._forget(uow, child, True)
-
-    def _added_anywhere(self, uow: Any) -> set[Any]:
-        """The objects that came to any parent that is saved."""
-        saved, _ = uow.parents_of(self)
-        return {child for state in saved for child in self.change(uow, state).added}
 
     def _refer(self, uow: Any, state: Any, child: Any, by_database: bool = False) -> None:
         self.check_class(child)
@@ -398,7 +400,7 @@ class ManyToOne(Dependency):
             # what was replaced unread is loaded here, as long as its row is as it was
             left = self.change(uow, state, self.delete_passive).deleted
             for child in left if self.delete_orphan else ():
-                if child is not None and not self.has_parent(child):
+                if child is not None and self.is_lost(uow, child):
                     self.delete_with_cascades(uow, child)
 
     def gather_deletes(self, uow: Any, states: Iterable[Any]) -> None:

@@ -145,6 +145,7 @@ class UnitOfWork:
         self.cascaded: set[tuple[Any, str]] = set()
         self._work: dict[Dependency, _Work] = {}
         self._parents: dict[Dependency, tuple[list[Any], list[Any]]] = {}
+        self._gained: dict[Dependency, tuple[int, set[Any]]] = {}
         self._waiting: list[Any] = []
         self._requeued = False
         self._orphans: list[Any] = []
@@ -313,6 +314,18 @@ class UnitOfWork:
         """Tell whether an object belongs to this Session."""
         return state in self.states or self.session._contains_state(state)
 
+    def gained(self, dependency: Dependency) -> set[Any]:
+        """The objects that came to any parent that is saved; while these are gathered, as far as is known by now."""
+        saved = self._work_of(dependency).saved
+        known = self._gained.get(dependency)
+        if known is None or known[0] != len(saved):
+            states = self.states
+            members = {
+                child for state in saved if states[state] == SAVE for child in dependency.change(self, state).added
+            }
+            known = self._gained[dependency] = len(saved), members
+        return known[1]
+
     def spare(self, state: Any) -> None:
         """Leave the row of a deleted object alone: another object takes it over."""
         self.spared.add(state)
@@ -382,6 +395,7 @@ class UnitOfWork:
         """Write everything, in order."""
         if self._rowless:
             self._discard_rowless()
+        self._gained.clear()
         self._saves, self._deletes = linking.by_base(self.states)
         if len(self._saves) == 1 and not (self._deletes or self._work):
             [(base, states)] = self._saves.items()
