@@ -8,11 +8,13 @@ several tables are written table by table, the base first.  Next on the way: ``c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement, bindparam, insert, update
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.util import warn
 
 from session.core import capabilities, selects
 from session.core.driver import driver_for
@@ -168,17 +170,18 @@ def insert_rows(
 
 
 def _completed(mapper: Any, rows: Sequence[Row]) -> Sequence[Row]:
-    """Give rows their ``polymorphic_identity`` and first version, where they don't say otherwise."""
+    """Give rows their ``polymorphic_identity``, where they don't say otherwise, and their first version in any case."""
     made: dict[str, Any] = {}
     prop = None if mapper.polymorphic_on is None else mapper.prop_of_column.get(mapper.polymorphic_on)
     if prop is not None and mapper.polymorphic_identity is not None:
         made[prop.key] = mapper.polymorphic_identity
+    if made:
+        rows = [row if made.keys() <= row.keys() else {**made, **row} for row in rows]
     version = mapper.version_id_col
     if version is not None and mapper.version_id_generator:
-        made[mapper.prop_of_column[version].key] = mapper.version_id_generator(None)
-    if not made:
-        return rows
-    return [row if made.keys() <= row.keys() else {**made, **row} for row in rows]
+        version_key = mapper.prop_of_column[version].key
+        rows = [{**row, version_key: mapper.version_id_generator(None)} for row in rows]
+    return rows
 
 
 def _inherited_keys(mapper: Any, table: Any) -> list[tuple[str, str]]:
@@ -322,7 +325,8 @@ def update_rows(
     """Update rows given by attribute name, each by its primary key.
 
     :param rows: dictionaries with the whole primary key and the attributes to be set.
-    :param statement: the ``update()`` that the rows were given to.
+    :param statement: the ``update()`` that the rows were given to.  Rows which its criteria leave out stay as
+        they are, and nobody counts them.
     :raises InvalidRequestError: a row lacks its primary key, or its version.
     :raises StaleDataError: a row was not there, or had another version.
     """
@@ -335,6 +339,13 @@ def update_rows(
             f"{version_key!r}; every row must have the version that it was read with"
         )
     more = {} if statement is None else dict(selects.values_of(statement))
+    where = () if statement is None else selects.where_of(statement)
+    named = selects.named_parameters(statement) if where else frozenset()
+    if where and version_key is not None:
+        warn(
+            f"Rows for a bulk UPDATE of {mapper.class_.__name__} with criteria of its own: a row that has another "
+            f"version {version_key!r} by now cannot be told from one that the criteria leave out"
+        )
     for table in mapper.sorted_tables:
         by_key = _columns(mapper, table)
         sources = dict(_inherited_keys(mapper, table))
@@ -353,52 +364,65 @@ def update_rows(
                         f"{column}; every row must have its whole primary key",
                         code="bupq",
                     )
-        for keys, batch in _batches(rows, frozenset(by_key) | key_columns.keys(), frozenset()):
+        for keys, batch in _batches(rows, frozenset(by_key) | key_columns.keys() | named, frozenset()):
             changed = [key for key in keys if key in by_key and key not in own_keys and key != versioned]
             if not changed and not more and versioned is None:
                 continue
-            _update_batch(
-                connection, mapper, table, changed, batch, by_key, key_columns, versioned, more, options or {}
-            )
+            target = _UpdateTarget(mapper, table, by_key, key_columns, versioned, more, where, named)
+            _update_batch(connection, target, changed, batch, options or {})
+
+
+@dataclass(frozen=True)
+class _UpdateTarget:
+    """One table that rows are written to by primary key, and how.
+
+    :param by_key: the columns of the table by attribute name.
+    :param key_columns: those of the primary key by the attribute that has the value.
+    :param versioned: the attribute of the version, if it is in this table.
+    :param more: what the user's statement sets by itself.
+    :param where: the criteria of the user's statement.
+    :param named: the names of its parameters, whose values are in the rows.
+    """
+
+    mapper: Any
+    table: Any
+    by_key: Mapping[str, Any]
+    key_columns: Mapping[str, Any]
+    versioned: str | None
+    more: Mapping[Any, Any]
+    where: Sequence[Any]
+    named: frozenset[str]
 
 
 def _update_batch(
-    connection: Any,
-    mapper: Any,
-    table: Any,
-    changed: list[str],
-    batch: list[Row],
-    by_key: Mapping[str, Any],
-    key_columns: Mapping[str, Any],
-    versioned: str | None,
-    more: Mapping[Any, Any],
-    options: Mapping[str, Any],
+    connection: Any, target: _UpdateTarget, changed: list[str], batch: list[Row], options: Mapping[str, Any]
 ) -> None:
     """Update rows of one table that have the same keys."""
+    by_key, table = target.by_key, target.table
     if _has_expressions(list(map(_picker(changed), batch))):
         for row in batch:
-            made = _update_statement(mapper, table, [], by_key, key_columns, versioned, more)
-            made = made.values({by_key[key]: row[key] for key in changed})
-            criteria = _update_values(mapper, row, [], by_key, key_columns, versioned)
-            result = connection.execute(made, criteria, execution_options=options)
-            _check_rowcount(connection, table, result.rowcount, 1)
+            made = _update_statement(target, []).values({by_key[key]: row[key] for key in changed})
+            result = connection.execute(made, _update_values(target, row, []), execution_options=options)
+            if not target.where:
+                _check_rowcount(connection, table, result.rowcount, 1)
         return
-    key = (mapper, table, "update", tuple(changed), versioned)
-    plan, cache = (None, None) if more else _cached(connection, key)
+    key = (target.mapper, table, "update", tuple(changed), target.versioned)
+    own = bool(target.more or target.where)
+    plan, cache = (None, None) if own else _cached(connection, key)
     if plan is None:
-        made = _update_statement(mapper, table, changed, by_key, key_columns, versioned, more)
-        plan = plan_for(made, connection.dialect, many=True)
+        plan = plan_for(_update_statement(target, changed), connection.dialect, many=True)
         if cache is not None:
             cache[key] = plan
     attributes = {_name_of_value(by_key, each): each for each in changed}
-    attributes.update((_name_of_key(by_key, column), each) for each, column in key_columns.items())
+    attributes.update((_name_of_key(by_key, column), each) for each, column in target.key_columns.items())
     if plan.simple and attributes.keys() >= set(plan.names) and not _schema_names(connection):
         pick = _picker([attributes[name] for name in plan.names])
         rowcount = driver_for(connection).executemany(plan, list(map(pick, batch)))
     else:
-        values = [_update_values(mapper, row, changed, by_key, key_columns, versioned) for row in batch]
+        values = [_update_values(target, row, changed) for row in batch]
         rowcount = connection.execute(plan.statement, values, execution_options=options).rowcount
-    _check_rowcount(connection, table, rowcount, len(batch))
+    if not target.where:
+        _check_rowcount(connection, table, rowcount, len(batch))
 
 
 def _name_of_value(by_key: Mapping[str, Any], key: str) -> str:
@@ -415,47 +439,35 @@ def _name_of_key(by_key: Mapping[str, Any], column: Any) -> str:
     return name
 
 
-def _update_statement(
-    mapper: Any,
-    table: Any,
-    changed: Sequence[str],
-    by_key: Mapping[str, Any],
-    key_columns: Mapping[str, Any],
-    versioned: str | None,
-    more: Mapping[Any, Any],
-) -> Any:
-    made = update(table)
-    for column in key_columns.values():
+def _update_statement(target: _UpdateTarget, changed: Sequence[str]) -> Any:
+    by_key, table, versioned = target.by_key, target.table, target.versioned
+    made = selects.plain_dml(update(table).where(*target.where), ())
+    for column in target.key_columns.values():
         made = made.where(column == bindparam(_name_of_key(by_key, column), type_=column.type))
     settings: dict[Any, Any] = {
         by_key[key]: bindparam(_name_of_value(by_key, key), type_=by_key[key].type) for key in changed
     }
-    settings.update((column, value) for column, value in more.items() if getattr(column, "table", table) is table)
+    settings.update((each, value) for each, value in target.more.items() if getattr(each, "table", table) is table)
     if versioned is not None:
         column = by_key[versioned]
         made = made.where(column == bindparam(_name_of_key(by_key, column), type_=column.type))
-        if mapper.version_id_generator:
+        if target.mapper.version_id_generator:
             settings[column] = bindparam(_name_of_value(by_key, versioned), type_=column.type)
         elif not settings:  # what the server makes of an UPDATE is its own affair; the row has to be found all the same
-            settings = {column: column for column in key_columns.values()}
+            settings = {column: column for column in target.key_columns.values()}
     return made.values(settings) if settings else made
 
 
-def _update_values(
-    mapper: Any,
-    row: Row,
-    changed: Sequence[str],
-    by_key: Mapping[str, Any],
-    key_columns: Mapping[str, Any],
-    versioned: str | None,
-) -> dict[str, Any]:
-    values = {_name_of_value(by_key, key): row[key] for key in changed}
-    for key, column in key_columns.items():
+def _update_values(target: _UpdateTarget, row: Row, changed: Sequence[str]) -> dict[str, Any]:
+    by_key, versioned = target.by_key, target.versioned
+    values = {name: row[name] for name in target.named if name in row}
+    values.update((_name_of_value(by_key, key), row[key]) for key in changed)
+    for key, column in target.key_columns.items():
         values[_name_of_key(by_key, column)] = row[key]
     if versioned is not None:
         values[_name_of_key(by_key, by_key[versioned])] = row[versioned]
-        if mapper.version_id_generator:
-            values[_name_of_value(by_key, versioned)] = mapper.version_id_generator(row[versioned])
+        if target.mapper.version_id_generator:
+            values[_name_of_value(by_key, versioned)] = target.mapper.version_id_generator(row[versioned])
     return values
 
 

@@ -135,7 +135,8 @@ def execute_dml(
     if statement.is_insert:
         return run.insert(params, strategy)
     if isinstance(params, (list, tuple)):
-        return run.update_by_key(parameter_sets(params))
+        rows = parameter_sets(params)
+        return run.change_for_each(rows) if strategy == "orm" else run.update_by_key(rows)
     return run.change(next(iter(parameter_sets(params)), {}))
 
 
@@ -187,7 +188,7 @@ class _Run:
         if not rows or strategy in ("raw", "orm"):
             made = plain_statement(self.statement, returning.columns)
             result = self.execute(made, rows or None)
-            if not returning.parts:
+            if not returning.parts or strategy == "raw":
                 return result
             refreshed = bool(self.options.get("populate_existing"))
             return returning.result(self.session, list(result), self.options, self.bind_arguments, refreshed)
@@ -211,7 +212,8 @@ class _Run:
         return returning.result(self.session, returned, self.options, self.bind_arguments, refreshed)
 
     def update_by_key(self, rows: Sequence[Mapping[str, Any]]) -> Any:
-        """Run an UPDATE for each row of a list, by its primary key."""
+        """Run an UPDATE for each row of a list, by its primary key, within the criteria of the statement."""
+        strategy = choose_strategy(self.options)
         if self.statement.is_delete:
             raise InvalidRequestError(
                 f"A DELETE of {self.mapper.class_.__name__} does not take a list of rows; delete by criteria, or "
@@ -223,16 +225,12 @@ class _Run:
                 "run update().where().values().returning() instead"
             )
         rows = spread(self.mapper, rows)
-        where = selects.where_of(self.statement)
-        strategy = choose_strategy(self.options)
-        if where:
-            if strategy is not None and strategy is not False:
-                raise InvalidRequestError(
-                    "A list of rows for an UPDATE with criteria of its own cannot be synchronized with the "
-                    "objects in the Session; set the execution option synchronize_session=None, or give "
-                    "criteria or rows, not both"
-                )
-            return self.execute(plain_statement(self.statement), [self.by_column(row) for row in rows])
+        if selects.where_of(self.statement) and strategy:
+            raise InvalidRequestError(
+                "A list of rows for an UPDATE with criteria of its own cannot be synchronized with the "
+                "objects in the Session; set the execution option synchronize_session=None, or give "
+                "criteria or rows, not both"
+            )
         if strategy == "fetch":
             raise InvalidRequestError(
                 "synchronize_session='fetch' does not go with an UPDATE of rows by primary key, whose keys are known; "
@@ -244,6 +242,23 @@ class _Run:
         if strategy:
             self.refresh_by_key(rows)
         return empty_result()
+
+    def change_for_each(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Run an UPDATE or DELETE with criteria for each row of a list, which has the values of its parameters."""
+        kind = "DELETE" if self.statement.is_delete else "UPDATE"
+        if selects.returning_of(self.statement):
+            raise InvalidRequestError(
+                f"{kind} of {self.mapper.class_.__name__} with criteria for each of several rows cannot have "
+                "RETURNING; run the statement for one row after the other"
+            )
+        strategy = choose_strategy(self.options)
+        if not rows or not strategy or not self.has_objects():
+            return self.execute(plain_statement(self.statement), [self.by_column(row) for row in rows] or None)
+        return CountedResult(sum(self.change(row).rowcount for row in rows))
+
+    def has_objects(self) -> bool:
+        """Tell whether objects of the class are in the Session."""
+        return any(state.mapper.isa(self.mapper) for state in self.session.identity_map.all_states())
 
     def by_column(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Translate attribute names among parameters; others are names of ``bindparam()``."""
@@ -259,7 +274,7 @@ class _Run:
         keys = self.mapper.pk_keys
         shelf = {}
         for state in self.session.identity_map.all_states():
-            if state.mapper.isa(self.mapper):
+            if state.mapper.base_mapper is self.mapper.base_mapper:
                 shelf[state.ident if isinstance(state.ident, tuple) else (state.ident,)] = state
         if not shelf:
             return
@@ -329,7 +344,7 @@ class _Run:
             sync.take_keys([[row[place] for place in key_places] for row in rows])
         if sync.strategy in ("evaluate", "fetch"):
             if statement.is_update:
-                sync.after_update(values)
+                sync.after_update({**values, **made_by_python(result)})
         if returning.parts:
             refreshed = bool(self.options.get("populate_existing"))
             loaded = returning.result(self.session, rows, self.options, self.bind_arguments, refreshed)
@@ -353,6 +368,17 @@ class _Run:
     def local_key(self) -> list[Any]:
         """List the primary key columns of the table that the statement is about."""
         return list(selects.plain(self.statement.table).primary_key)
+
+
+def made_by_python(result: Any) -> dict[Any, Any]:
+    """Give the values that ``onupdate`` of columns has made in Python for an UPDATE, by column."""
+    columns = result.prefetch_cols()
+    if not columns:
+        return {}
+    params = result.last_updated_params()
+    return {
+        column: bindparam(None, params[column.key], type_=column.type) for column in columns if column.key in params
+    }
 
 
 class CountedResult(LoadedResult):
