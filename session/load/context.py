@@ -16,7 +16,7 @@ from sqlalchemy.util import immutabledict
 from session._accel import runs as hot
 from session.load.carried import CarriedOptions, carried, make_peers
 
-__all__ = ["LoadContext", "QueryContext"]
+__all__ = ["LoadContext", "QueryContext", "settings_of_loader"]
 
 EMPTY_DICT: Mapping[str, Any] = immutabledict()
 
@@ -137,6 +137,21 @@ class LoadContext(hot.Run):
         """Give the execution options that loads of related objects share: all but those about this one's rows."""
         given = self.execution_options
         return given and {name: value for name, value in given.items() if name not in _NOT_HANDED_ON}
+
+
+def settings_of_loader(settings: Mapping[str, Any], bind_arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give the keywords of a context that a loader has sent along with its statement.
+
+    :param settings: what ``run_select`` has put into the execution options.
+    :param bind_arguments: those of the statement.  A mapper that only the loader has put there is for this statement
+        alone.
+    """
+    own = settings.get("own_mapper")
+    if own is not None and bind_arguments and bind_arguments.get("mapper") is own:
+        bind_arguments = {name: value for name, value in bind_arguments.items() if name != "mapper"}
+    found = {name: value for name, value in settings.items() if name not in ("kind", "path", "own_mapper")}
+    found["bind_arguments"] = bind_arguments
+    return found
 
 
 def make_all_peers(together: Mapping[Any, list[Any]]) -> None:

@@ -80,7 +80,7 @@ class EntityPart:
         """The name in the row: that of the class, or of the alias if it has one."""
         entity = self.entity
         if entity.is_aliased_class:
-            given: str | None = entity._given_name
+            given: str | None = entity.name
             return given
         return str(self.mapper.class_.__name__)
 
@@ -159,7 +159,7 @@ class ColumnPart:
     @property
     def expr(self) -> Any:
         notes = selects.notes_of(self.element)
-        entity, key = notes.get("parententity"), notes.get("proxy_key")
+        entity, key = notes.get("parententity") or notes.get("proxy_owner"), notes.get("proxy_key")
         if entity is not None and key is not None:
             return getattr(entity.entity, key, self.element)
         return self.element

@@ -28,6 +28,7 @@ from sqlalchemy.sql.elements import (
 )
 
 from session.constants import INIT_OK, NO_VALUE, PASSIVE_NO_FETCH, PASSIVE_NO_RESULT
+from session.core.expressions import plain
 from session.instrument.base import instance_state
 
 __all__ = ["UNKNOWN", "Evaluator", "UnevaluatableError"]
@@ -168,11 +169,12 @@ class Evaluator:
             related = self.mapper.isa(entity.mapper) or entity.mapper.isa(self.mapper)
             if entity is not self.entity and (entity.is_aliased_class or not related):
                 raise UnevaluatableError(f"Cannot evaluate {column}: it belongs to another entity")
-            key = column._annotations.get("proxy_key")
-            prop = self.mapper.props.get(key)
+            prop = self.mapper.props.get(column._annotations.get("proxy_key"))
+            if prop is None or not prop.is_column:  # it is known by the name of a synonym or a hybrid
+                prop = self.mapper.prop_of_column.get(plain(column), prop)
         else:
             prop = self.mapper.prop_of_column.get(column)
-            key = None if prop is None else prop.key
+        key = None if prop is None else prop.key
         if prop is None or not prop.is_column:
             raise UnevaluatableError(f"Cannot evaluate {column}: {self.mapper} has no attribute for it")
 

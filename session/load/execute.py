@@ -21,7 +21,7 @@ from session.core.driver import driver_for, read, read_batches
 from session.core.from_statement import FromStatement
 from session.core.plan import plan_for
 from session.load.compile import translate
-from session.load.context import LoadContext
+from session.load.context import LoadContext, settings_of_loader
 from session.load.dml import execute_dml
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
@@ -260,16 +260,12 @@ def _context(
     settings: Mapping[str, Any],
 ) -> LoadContext:
     """Make the context of a statement that a loader has sent through ``Session.execute``."""
-    keywords: dict[str, Any] = {
-        # what is said of the object that is there is not said of those that come with it
-        "options": tuple([each for each in selects.options_of(statement) if not isinstance(each, OwnClass)]),
-        "execution_options": options,
-        "statement": statement,
-        "params": params,
-        "bind_arguments": bind_arguments,
-    }
-    keywords.update((name, value) for name, value in settings.items() if name not in ("kind", "path"))
-    return LoadContext(session, **keywords)
+    keywords = settings_of_loader(settings, bind_arguments)
+    if "options" not in keywords:  # what is said of the object that is there is not said of those that come with it
+        keywords["options"] = tuple([each for each in selects.options_of(statement) if not isinstance(each, OwnClass)])
+    if "execution_options" not in keywords:
+        keywords["execution_options"] = options
+    return LoadContext(session, statement=statement, params=params, **keywords)
 
 
 def _streamed(plan: SelectPlan, statement: Any, context: Any, chunks: Any, size: int, forgets: bool) -> ChunkedResult:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import InvalidRequestError
 from session.core import selects
 from session.core.limiting import with_more_options
 from session.load.compile import ColumnList, criteria_options
-from session.load.context import LoadContext
+from session.load.context import LoadContext, settings_of_loader
 from session.load.entities import ColumnPart, name_parts, parts_of
 from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
 from session.load.streaming import Source, load_chunks
@@ -117,8 +117,7 @@ def load_rows(
         options=options,
         execution_options=execution_options,
         statement=statement,
-        bind_arguments=bind_arguments,
-        **(settings or {}),
+        **{"bind_arguments": bind_arguments, **(settings or {})},
     )
     scalars = len(builder.parts) == 1 and builder.parts[0].single
 
@@ -166,9 +165,7 @@ def execute_from_statement(
 ) -> Any:
     """Run a ``from_statement()`` and load its entities; see :func:`session.load.execute.execute_statement`."""
     options = {**statement.get_execution_options(), **execution_options}
-    settings = dict(options.pop("_load_context", {}))
-    settings.pop("kind", None)
-    settings.pop("path", None)
+    settings = settings_of_loader(options.pop("_load_context", {}), bind_arguments)
     if settings.get("autoflush", True) and options.get("autoflush", True):
         session._autoflush()
     connection = session._connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)

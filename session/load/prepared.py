@@ -185,12 +185,13 @@ def run_select(
 ) -> list[list[Any]]:
     """Run a loader's statement through ``Session.execute``.
 
-    :param kind: "relationship" or "column".
+    :param kind: what listeners are told about the load: "relationship", "column", "refresh" or nothing.
     :param settings: keywords of the run's context; ``execution_options`` are those of the statement too.
     :return: one list of values, or of objects, per part of the SELECT.
     """
     given = dict(bind_arguments) if bind_arguments else {}
-    given.setdefault("mapper", mapper)
+    if "mapper" not in given:  # for this statement; the loads that follow it have mappers of their own
+        given["mapper"] = settings["own_mapper"] = mapper
     options = settings.pop("execution_options", NO_OPTIONS)
     result = session.execute(
         statement,

@@ -478,7 +478,7 @@ class SubclassLoad:
             statement = statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
             options = [option for option in context.options if not isinstance(option, AtPath)]
             statement = statement.options(*options, AtPath(self.path), OnlyKeys(self.selected))
-            found = self.prepared = PreparedSelect(statement, mapper, RELATIONSHIP)
+            found = self.prepared = PreparedSelect(statement, mapper, "")
         return found
 
 

@@ -141,7 +141,7 @@ class AliasedClass:
             alias = sql.anonymous_alias(source.selectable, flat=flat, name=name)
         if with_polymorphic_mappers is None:
             with_polymorphic_mappers = source.with_polymorphic_mappers
-        self.__name__ = mapper.class_.__name__
+        self.__name__ = f"aliased({mapper.class_.__name__})"
         self._aliased_insp = AliasedInsp(
             self,
             source,
@@ -170,7 +170,7 @@ class AliasedClass:
         return found
 
     def __repr__(self) -> str:
-        return f"<AliasedClass of {self.__name__} at {id(self):#x}>"
+        return f"<AliasedClass of {self._aliased_insp.class_.__name__} at {id(self):#x}>"
 
     def __str__(self) -> str:
         return str(self._aliased_insp)
@@ -211,7 +211,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
     inherit_cache = True
 
     _cache_key_traversal = [
-        ("_given_name", InternalTraversal.dp_string),
+        ("name", InternalTraversal.dp_string),
         ("adapt_on_names", InternalTraversal.dp_boolean),
         ("use_mapper_path", InternalTraversal.dp_boolean),
         ("mapper", InternalTraversal.dp_has_cache_key),
@@ -224,7 +224,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
     mapper: Any
     #: what the alias reads from
     selectable: Any
-    #: the alias's name; that of the selectable where none was given
+    #: the alias's name; ``None`` where none was given
     name: str | None
     #: the mappers whose columns are included; its own alone unless made by :func:`with_polymorphic`
     with_polymorphic_mappers: tuple[Any, ...]
@@ -248,10 +248,9 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
         mapper = source.mapper
         self._entity = weakref.ref(entity)
         self._kept_entity: AliasedClass | None = None
-        self._given_name = name
         self.mapper = mapper
         self.selectable = selectable
-        self.name = name or getattr(selectable, "name", None)
+        self.name = name
         self.polymorphic_on = mapper.polymorphic_on if polymorphic_on is None else polymorphic_on
         self.adapt_on_names = adapt_on_names
         self.use_mapper_path = use_mapper_path
@@ -280,7 +279,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
         part = AliasedClass(
             sub.class_,
             self.selectable,
-            name=self._given_name,
+            name=self.name,
             base_alias=self,
             adapt_on_names=self.adapt_on_names,
             with_polymorphic_mappers=(sub,),
@@ -298,7 +297,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
         entity = self._entity()
         if entity is None:
             entity = AliasedClass.__new__(AliasedClass)
-            entity.__dict__["__name__"] = self.class_.__name__
+            entity.__dict__["__name__"] = f"aliased({self.class_.__name__})"
             entity.__dict__["_aliased_insp"] = self
             for sub, part in self._parts.items():
                 entity.__dict__.setdefault(sub.class_.__name__, part)
@@ -368,7 +367,7 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
 
     def __reduce__(self) -> tuple[Any, ...]:
         classes = tuple(sub.class_ for sub in self.with_polymorphic_mappers) if self.is_with_polymorphic else ()
-        return _alias_again, (self.class_, self.selectable, self._given_name, self.adapt_on_names, classes)
+        return _alias_again, (self.class_, self.selectable, self.name, self.adapt_on_names, classes)
 
 
 def _alias_again(cls: type[Any], selectable: Any, name: str | None, adapt_on_names: bool, classes: Any) -> AliasedInsp:

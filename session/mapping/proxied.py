@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from session.constants import PASSIVE_OFF
+from session.core.clauses import known_as
+from session.core.selects import notes_of
 from session.instrument.attributes import QueryableAttribute
 
 __all__ = ["ProxiedAttribute", "ProxyImpl"]
@@ -81,6 +83,7 @@ class ProxiedAttribute(QueryableAttribute):
     """
 
     _is_internal_proxy = True
+    inherit_cache = True
 
     def __init__(
         self,
@@ -119,6 +122,18 @@ class ProxiedAttribute(QueryableAttribute):
             self.descriptor,
             self.original_property,
         )
+
+    @property
+    def expression(self) -> Any:
+        """The SQL expression of the attribute behind, which goes by the name of this one in rows and subqueries."""
+        try:
+            return self.__dict__["_expression"]
+        except KeyError:
+            made = self.comparator.__clause_element__()
+            if "proxy_key" in notes_of(made):
+                made = known_as(made, self.key)
+            self.__dict__["_expression"] = made
+            return made
 
     def label(self, name: str | None) -> Any:
         """Give the SQL of the attribute another name."""
