@@ -78,7 +78,7 @@ class Dependencies:
             family = set(self.mapper.iterate_to_root())
             found = [
                 _switch_for(prop)
-                for mapper in registry.mappers
+                for mapper in registry.mappers_in_order
                 for prop in mapper.relationship_props
                 if prop.parent is mapper
                 and prop.direction is MANYTOONE

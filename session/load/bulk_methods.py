@@ -52,7 +52,8 @@ def bulk_save_objects(
     """
     states = [instance_state(obj) for obj in objects]
     if not preserve_order:
-        states.sort(key=lambda state: (id(state.mapper), state.ident is not None))
+        places = {mapper: place for place, mapper in enumerate(dict.fromkeys([state.mapper for state in states]))}
+        states.sort(key=lambda state: (places[state.mapper], state.ident is not None))
     for mapper, persistent, group in _runs(states):
         connection = session._connection_for(mapper)
         if persistent:

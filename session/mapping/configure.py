@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import InvalidRequestError
 
@@ -18,8 +18,8 @@ from session.mapping.events import EXT_SKIP
 
 __all__ = ["all_registries", "clear_mappers", "configure_mappers", "configure_registries", "lock"]
 
-#: Every registry of the process; changed and gone through with the lock held.
-all_registries: WeakSet[Any] = WeakSet()
+#: Every registry of the process, in the order in which they were made; changed and gone through with the lock held.
+all_registries: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 
 _running = threading.local()
 

@@ -296,7 +296,7 @@ class Mapper(MapperLookups, InspectionAttr, core_sql.HasCacheKey, Generic[_T]):
             mapper.disposed = True
             if mapper in mapper.registry.new_mappers:
                 mapper.registry.new_mappers.remove(mapper)
-            mapper.registry.managers.discard(manager)
+            mapper.registry.managers.pop(manager, None)
             if mapper.inherits is not None and mapper in mapper.inherits.heirs:
                 mapper.inherits.heirs.remove(mapper)
             for identity, one in list(mapper.__dict__.get("polymorphic_map", {}).items()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import MetaData, event
 
@@ -55,12 +55,12 @@ class registry:
         self.type_annotation_map: dict[Any, Any] = {}
         if type_annotation_map is not None:
             self.update_type_annotation_map(type_annotation_map)
-        self.managers: WeakSet[ClassManager] = WeakSet()
+        self.managers: WeakKeyDictionary[ClassManager, None] = WeakKeyDictionary()  # in the order of their mapping
         self.new_mappers: list[Mapper[Any]] = []
         self.pending = False
-        self.dependencies: WeakSet[registry] = WeakSet()
+        self.dependencies: WeakKeyDictionary[registry, None] = WeakKeyDictionary()
         with configure.lock:
-            configure.all_registries.add(self)
+            configure.all_registries[self] = None
 
     def __repr__(self) -> str:
         return f"<registry at {id(self):#x} of {len(self.managers)} classes>"
@@ -68,9 +68,14 @@ class registry:
     @property
     def mappers(self) -> frozenset[Mapper[Any]]:
         """All mappers of the registry."""
+        return frozenset(self.mappers_in_order)
+
+    @property
+    def mappers_in_order(self) -> list[Mapper[Any]]:
+        """All mappers of the registry, in the order in which they were made."""
         with configure.lock:
             managers = list(self.managers)
-        return frozenset(manager.mapper for manager in managers if manager.mapper is not None)
+        return [manager.mapper for manager in managers if manager.mapper is not None]
 
     def update_type_annotation_map(self, type_annotation_map: Mapping[Any, Any]) -> None:
         """Add SQL types for Python types.
@@ -86,7 +91,7 @@ class registry:
     # -- configuration -------------------------------------------------------
     def flag_new_mapper(self, mapper: Mapper[Any]) -> None:
         """Take a mapper in that is to be configured before its class is used."""
-        self.managers.add(mapper.class_manager)
+        self.managers[mapper.class_manager] = None
         self.new_mappers.append(mapper)
         for one in configure.dependents_of(self, cascade=True):
             one.pending = True
@@ -96,7 +101,7 @@ class registry:
     def depend_on(self, other: registry) -> None:
         """Note that mappers here refer to classes of another registry."""
         if other is not self:
-            self.dependencies.add(other)
+            self.dependencies[other] = None
 
     _set_depends_on = depend_on
 

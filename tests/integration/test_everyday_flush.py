@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -434,6 +435,17 @@ def test_bulk_ways_write_rows(session: Session, engine: Engine) -> None:
     session.commit()
     rows = session.execute(select(User.name, User.age).order_by(User.id)).all()
     assert rows == [("a", 1), ("b", 2), ("c", None)]
+
+
+@pytest.mark.parametrize("first", [User, Node, Versioned])
+def test_bulk_save_writes_the_classes_in_the_order_in_which_they_come(
+    session: Session, engine: Engine, first: Any
+) -> None:
+    classes = [first, *({User, Node, Versioned} - {first})]
+    with Statements(engine) as sent:
+        session.bulk_save_objects([cls() for cls in [*classes, *reversed(classes)]], preserve_order=False)
+    tables = [text.split()[2] for text in sent.starting("INSERT")]
+    assert [name for name, _ in itertools.groupby(tables)] == [cls.__tablename__ for cls in classes]
 
 
 def test_a_flush_inside_a_flush_is_refused(session: Session) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Column, ForeignKey, Integer, String, Table, inspect, sele
 from sqlalchemy.ext.hybrid import hybrid_property
 
 import session
+from session.mapping.configure import all_registries
 
 
 def make_models(orm: Any) -> SimpleNamespace:
@@ -97,3 +98,18 @@ def test_what_is_no_column_comes_first_and_columns_as_in_the_table() -> None:
     ]
     assert orders(OURS, "Plain")["attrs"] == ["same", "id", "first", "second"]
     assert orders(OURS, "Town")["all_orm_descriptors"][:3] == ["size", "guests", "code"]
+
+
+def test_mappers_and_registries_are_gone_through_in_the_order_in_which_they_were_made() -> None:
+    class Base(session.DeclarativeBase):
+        pass
+
+    made = []
+    for number in range(20):
+        body = {"__tablename__": f"t{number}", "id": Column(Integer, primary_key=True)}
+        made.append(inspect(type(Base)(f"T{number}", (Base,), body)))
+    assert Base.registry.mappers_in_order == made
+    assert Base.registry.mappers == set(made)
+
+    registries = [session.registry() for _ in range(20)]
+    assert list(all_registries)[-20:] == registries
