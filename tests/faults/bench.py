@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,6 +26,11 @@ from .scenarios import Scenario, contents, populate
 
 THOROUGH = bool(os.environ.get("SESSION_FAULTS_ALL"))
 """Every kind of fault at every call; else each call fails in one or two ways."""
+
+TO_BE_KILLED = "to be killed"
+"""The name by which a PostgreSQL server knows the connections that are lost, or whose process is."""
+
+PATIENCE = 60  # seconds
 
 STATES = ("transient", "pending", "persistent", "deleted", "detached")
 _MAY_BE_SWALLOWED = ("cursor.close", "close", "rollback")
@@ -90,6 +96,14 @@ class Bench:
                 connection.exec_driver_sql(f"ROLLBACK PREPARED '{name}'")
         return len(names)
 
+    def wait_until_gone(self, name: str) -> None:
+        """Wait until a PostgreSQL server has ended all connections of that name, and what they were doing."""
+        until = time.monotonic() + PATIENCE
+        with self.plain.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while connection.scalar(_CONNECTED, {"name": name}):
+                assert time.monotonic() < until, "the server does not let go of a connection"
+                time.sleep(0.005)
+
     def session(self) -> Session:
         return Session(self.engine, twophase=self.twophase)
 
@@ -108,9 +122,14 @@ class Bench:
         return before, self.contents(), calls
 
 
+_CONNECTED = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
+)
+
+
 def _do_not_wait(connection: Any, record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("SET lock_timeout = '10s'")
+    cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
     cursor.close()
     connection.commit()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy import exc, text
 
 from tests.conftest import WATCHED
 
-from .bench import Bench, Trial
+from .bench import TO_BE_KILLED, Bench, Trial
 from .scenarios import SCENARIOS, TWO_PHASE, Scenario
 from .test_driver_errors import sample
 
@@ -20,7 +19,10 @@ pytestmark = [
     pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True),
 ]
 
-_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'to be killed'"
+_END = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND application_name = :name"
+).bindparams(name=TO_BE_KILLED)
 
 
 def killer(bench: Bench) -> Callable[[], None]:
@@ -28,13 +30,8 @@ def killer(bench: Bench) -> Callable[[], None]:
 
     def kill() -> None:
         with bench.plain.connect() as connection:
-            connection.execute(text(f"SELECT pg_terminate_backend(pid) {_OTHERS}"))
-            for _ in range(1000):
-                if not connection.scalar(text(f"SELECT count(*) {_OTHERS}")):
-                    return
-                connection.rollback()
-                time.sleep(0.005)
-        raise AssertionError("the server does not let go of a connection")
+            connection.execute(_END)
+        bench.wait_until_gone(TO_BE_KILLED)
 
     return kill
 
@@ -100,13 +97,13 @@ def use_dead_connection(trial: Trial) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_connection_is_lost_before_each_call(database: Any, name: str) -> None:
-    run_all(Bench(database, application_name="to be killed"), SCENARIOS[name], most=6)
+    run_all(Bench(database, application_name=TO_BE_KILLED), SCENARIOS[name], most=6)
 
 
 @pytest.mark.parametrize("name", TWO_PHASE)
 def test_connection_is_lost_before_each_call_of_two_phases(database: Any, name: str) -> None:
-    run_all(Bench(database, application_name="to be killed", twophase=True), TWO_PHASE[name], most=12)
+    run_all(Bench(database, application_name=TO_BE_KILLED, twophase=True), TWO_PHASE[name], most=12)
 
 
 def test_watched_connection_is_lost(database: Any) -> None:
-    run_all(Bench(database, application_name="to be killed", watched=True), SCENARIOS["change"], most=6)
+    run_all(Bench(database, application_name=TO_BE_KILLED, watched=True), SCENARIOS["change"], most=6)

@@ -17,7 +17,7 @@ from session import _accel
 from tests.conftest import WATCHED
 from tests.integration.session_models import Address, User
 
-from .bench import THOROUGH, Bench
+from .bench import THOROUGH, TO_BE_KILLED, Bench
 from .scenarios import SCENARIOS, TWO_PHASE
 
 pytestmark = [
@@ -85,6 +85,8 @@ def test_process_is_killed_at_some_moment_of_a_commit(database: Any) -> None:
         bench.reset()
         bench.plain.dispose()
         said = kill_soon_after(database, flushes=seeded.randint(2, 6), delay=seeded.uniform(0, 0.002))
+        if database.name == "postgresql":
+            bench.wait_until_gone(TO_BE_KILLED)  # its server may be committing still
         with bench.plain.connect() as connection:
             ages = connection.scalars(select(User.__table__.c.age)).all()
             emails = connection.scalars(select(Address.__table__.c.email).order_by("id")).all()
@@ -104,7 +106,7 @@ def kill_soon_after(database: Any, flushes: int, delay: float) -> int:
     with subprocess.Popen(
         command("committing_program", database),
         cwd=ROOT,
-        env=environment(),
+        env={**environment(), "PGAPPNAME": TO_BE_KILLED},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import CircularDependencyError, SQLAlchemyError
 
@@ -231,7 +231,7 @@ def test_time_is_linear_even_where_generations_are_many(topological: Any) -> Non
 
 
 @given(small_graphs)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=300, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_the_order_honours_every_edge(implementation: Implementation, graph: Any) -> None:
     topological = implementation.topological
     nodes, edges = graph

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
 ]
 
-PATIENCE = 20  # seconds
+PATIENCE = 120  # seconds
 FORKS = 40
 
 

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.parametrize("database", ["sqlite"], indirect=True),
 ]
 
-PATIENCE = 5  # seconds
+PATIENCE = 60  # seconds
 
 
 class Gate(Faults):
