@@ -35,8 +35,12 @@ class LifeCycle:
     _transaction: SessionTransaction | None
     _insert_count: int
     _emptied: int  # how often it let go of all its objects
+    _held: list[Any]  # what left while a flush, which knows it by its state, is at work
+    _moving: Any
+    _flushing: bool
     _warn_on_events: bool
     _autobegin_t: Callable[..., SessionTransaction]
+    _keep_others_out: Callable[[str], None]
 
     # -- coming in -----------------------------------------------------------------------------
 
@@ -286,16 +290,25 @@ class LifeCycle:
         self._expunge_states([state, *[other for other, _ in reached]])
 
     def expunge_all(self) -> None:
-        """Take all objects out of the Session; changes that were not flushed are forgotten by it."""
-        states = [*filed(self.identity_map), *self._new]
-        self._emptied += 1
-        self._new.clear()
-        for state in [*self._deleted]:
-            self._forget_deletion(state)
-        self._detach_states(states)
+        """Take all objects out of the Session; changes that were not flushed are forgotten by it.
+
+        :raises IllegalStateChangeError: another thread flushes it, or begins or ends a transaction in it.
+        """
+        self._keep_others_out("expunge_all")
+        try:
+            states = [*filed(self.identity_map), *self._new]
+            self._hold(states)
+            self._emptied += 1
+            self._new.clear()
+            for state in [*self._deleted]:
+                self._forget_deletion(state)
+            self._detach_states(states)
+        finally:
+            self._moving.release()
 
     def _expunge_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
         states = list(states)
+        self._hold(states)
         new = self._new
         for state in states:
             if state in new:
@@ -304,11 +317,17 @@ class LifeCycle:
                 self._forget_deletion(state)
         self._detach_states(states, to_transient)
 
+    def _hold(self, states: Iterable[Any]) -> None:
+        """Keep objects that leave for as long as a flush needs them that is at work."""
+        if self._flushing:
+            self._held.extend([state() for state in states])
+
     def _forget_deletion(self, state: Any) -> None:
         """Not to be deleted by a flush; and if one has done that, no rollback brings the object back."""
         self._deleted.pop(state, None)
-        if state._deleted and self._transaction is not None:
-            for level in self._transaction._lineage():
+        transaction = self._transaction
+        if state._deleted and transaction is not None:
+            for level in transaction._lineage():
                 level.snapshot.deleted.pop(state, None)
 
     def _detach_states(self, states: Iterable[Any], to_transient: bool = False) -> None:
@@ -400,8 +419,9 @@ class LifeCycle:
             former = state.key
             home.discard(state)
             state.ident = ident
-            if self._transaction is not None:
-                self._transaction.snapshot.note_switch(state, former, state.key)
+            transaction = self._transaction
+            if transaction is not None:
+                transaction.snapshot.note_switch(state, former, state.key)
         elif state.shelf is not None:
             return
         self._replace_in_map(state, keys, alone)

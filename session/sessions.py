@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy, deepcopy
 from threading import RLock
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -154,19 +155,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
             raise ArgumentError(
                 f"join_transaction_mode is one of {', '.join(JOIN_MODES)}; not {join_transaction_mode!r}"
             )
-        self.identity_map = identity.IdentityMap(self)
-        self.hash_key: int = self.identity_map.session_id
-        self._new = {}
-        self._deleted = {}
-        self._insert_count = 0
-        self._emptied = 0
-        self._transaction: SessionTransaction | None = None
-        self._nested_transaction: SessionTransaction | None = None
-        self._manager: SessionTransaction | None = None
-        self._moving = RLock()
-        self._flushing = False
-        self._warn_on_events = False
-        self._finished = False
+        self._start()
         self._finish_on_close = close_resets_only is False
         self.bind = bind
         self._own_get_bind = type(self).get_bind is not Binds.get_bind
@@ -182,7 +171,34 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._info: dict[Any, Any] | None = dict(info) if info else None
         for key, value in (binds or {}).items():
             self._add_bind(key, value)
+
+    def _start(self) -> None:
+        """Begin empty, with a number of its own."""
+        self.identity_map = identity.IdentityMap(self)
+        self.hash_key: int = self.identity_map.session_id
+        self._new = {}
+        self._deleted = {}
+        self._insert_count = 0
+        self._emptied = 0
+        self._held = []
+        self._transaction: SessionTransaction | None = None
+        self._nested_transaction: SessionTransaction | None = None
+        self._manager: SessionTransaction | None = None
+        self._moving = RLock()
+        self._flushing = False
+        self._warn_on_events = False
+        self._finished = False
         _sessions[self.hash_key] = self
+
+    def __deepcopy__(self: _S, memo: dict[int, Any]) -> _S:
+        """Give another Session with the same settings and binds, as long as this one is not in use."""
+        if self._transaction is not None or not self._is_clean() or len(self.identity_map):
+            raise TypeError("A Session that is in use cannot be copied: its objects and its transaction are its own")
+        made = memo[id(self)] = copy(self)
+        made.__dict__.pop("dispatch", None)  # who listens to this one
+        made._start()
+        made._info = deepcopy(self._info, memo)
+        return made
 
     @property
     def info(self) -> dict[Any, Any]:
@@ -225,16 +241,23 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         if not begin and not self.autobegin:
             raise InvalidRequestError("This Session does not begin by itself (autobegin=False); call begin() first")
         origin = SessionTransactionOrigin.BEGIN if begin else SessionTransactionOrigin.AUTOBEGIN
-        if not self._moving.acquire(False):
-            raise IllegalStateChangeError(
-                "A transaction cannot begin while another thread begins or ends one in the same Session; "
-                "use one Session per thread or task",
-                code="isce",
-            )
+        self._keep_others_out("begin")
         try:
             return SessionTransaction(self, origin) if self._transaction is None else self._transaction
         finally:
             self._moving.release()
+
+    def _keep_others_out(self, operation: str) -> None:
+        """Take the lock of this Session's transactions for what another thread must not meet half done.
+
+        :raises IllegalStateChangeError: another thread has it.
+        """
+        if not self._moving.acquire(False):
+            raise IllegalStateChangeError(
+                f"{operation}() was called while another thread flushes this Session, or begins or ends a transaction "
+                "in it; use one Session per thread or task",
+                code="isce",
+            )
 
     def _autobegin_for_change(self) -> None:
         """Begin for the first change of an attribute."""
@@ -277,8 +300,9 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
 
     def rollback(self) -> None:
         """Roll back all levels of the transaction, and restore the objects; without one, do nothing."""
-        if self._transaction is not None:
-            self._transaction.rollback(_to_root=True)
+        transaction = self._transaction
+        if transaction is not None:
+            transaction.rollback(_to_root=True)
 
     def prepare(self) -> None:
         """Flush, and prepare all connections for a commit in two phases.
@@ -303,21 +327,29 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._end(finish=self._finish_on_close, invalidate=True)
 
     def _end(self, finish: bool = False, invalidate: bool = False) -> None:
-        if finish:
-            self._finished = True
+        self._keep_others_out("close")
         try:
-            self.expunge_all()
+            if finish:
+                self._finished = True
+            try:
+                self.expunge_all()
+            finally:
+                self._close_levels(invalidate)
         finally:
-            transaction = self._transaction
-            if transaction is not None:
-                levels = list(transaction._lineage())
-                for level in levels:
-                    level.check_closable()
-                gone = [state for level in levels for state in level.snapshot.deleted]
-                with ExitStack() as innermost_first:
-                    for level in reversed(levels):
-                        innermost_first.callback(level.close, invalidate)
-                self._detach_states(gone)
+            self._moving.release()
+
+    def _close_levels(self, invalidate: bool) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            return
+        levels = list(transaction._lineage())
+        for level in levels:
+            level.check_closable()
+        gone = [state for level in levels for state in level.snapshot.deleted]
+        with ExitStack() as innermost_first:
+            for level in reversed(levels):
+                innermost_first.callback(level.close, invalidate)
+        self._detach_states(gone)
 
     def in_transaction(self) -> bool:
         """True if a transaction has begun."""
@@ -341,7 +373,8 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     @property
     def is_active(self) -> bool:
         """False after a flush has failed, until :meth:`rollback`."""
-        return self._transaction is None or self._transaction.is_active
+        transaction = self._transaction
+        return transaction is None or transaction.is_active
 
     # -- connections ---------------------------------------------------------------------------
 
@@ -376,6 +409,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
 
         :param objects: only these objects (old, and seldom right).
         :raises InvalidRequestError: a flush is at work already.
+        :raises IllegalStateChangeError: another thread is at work in this Session; it cannot empty it meanwhile either.
         """
         if self._flushing:
             raise InvalidRequestError(
@@ -389,11 +423,14 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
             )
         if self._is_clean():
             return
+        self._keep_others_out("flush")
         self._flushing = True
         try:
             unitofwork.flush(self, objects)
         finally:
             self._flushing = False
+            self._held.clear()
+            self._moving.release()
 
     def _flush_scope(self) -> _FlushScope:
         """The transaction of one flush: an error inside rolls the innermost real transaction back."""

@@ -190,9 +190,10 @@ class SessionTransaction(Guarded):
         :return: a Core ``Connection``, its transaction begun.
         :raises UnboundExecutionError: no bind could be found.
         """
+        session = self.session
         if self._state is not ACTIVE:
             self._refuse("connection")
-        return self._connection_for_bind(self.session.get_bind(mapper=bindkey, **bind_arguments), execution_options)
+        return self._connection_for_bind(session.get_bind(mapper=bindkey, **bind_arguments), execution_options)
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -217,12 +218,14 @@ class SessionTransaction(Guarded):
         return enlisted.connection
 
     def _begin(self, nested: bool = False) -> SessionTransaction:
+        session = self.session  # None once it is closed, by whomever
         self._require("begin", ACTIVE)
         origin = SessionTransactionOrigin.BEGIN_NESTED if nested else SessionTransactionOrigin.SUBTRANSACTION
-        return type(self)(self.session, origin, self)
+        return type(self)(session, origin, self)
 
     def _connection_for_bind(self, bind: Any, execution_options: Any = None) -> Connection:
         """Give the connection for a bind; the first time, begin its part of the transaction."""
+        session = self.session
         if self._state is not ACTIVE:
             self._refuse("connection")
         if not self._boundary and self._parent is not None:
@@ -240,8 +243,8 @@ class SessionTransaction(Guarded):
         if self._parent is not None:
             outer = self._parent._connection_for_bind(bind, execution_options)
         connection = self._enlist(bind, outer, execution_options)
-        if self.session.dispatch.after_begin:
-            self.session.dispatch.after_begin(self.session, self, connection)
+        if session.dispatch.after_begin:
+            session.dispatch.after_begin(session, self, connection)
         return connection
 
     @moves((ACTIVE,), SAME_STATE, part_of="connection")
@@ -304,7 +307,10 @@ class SessionTransaction(Guarded):
 
         :raises InvalidRequestError: the Session is not a two-phase one, or this is no root transaction.
         """
-        if self._parent is not None or not self.session.twophase:
+        if self._state is not ACTIVE:
+            self._refuse("prepare")
+        session = self.session
+        if self._parent is not None or session is None or not session.twophase:
             raise InvalidRequestError(
                 "prepare() needs the root transaction of a Session that was made with twophase=True"
             )

@@ -288,6 +288,12 @@ class InstrumentedAttribute(descriptors.AttributeDescriptor, QueryableAttribute)
     inherit_cache = True
     __hash__ = ColumnOperators.__hash__
 
+    def __copy__(self) -> InstrumentedAttribute:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> InstrumentedAttribute:
+        return self
+
 
 def get_attribute(instance: Any, key: str) -> Any:
     """Give an attribute's value, as reading it does."""
