@@ -152,6 +152,7 @@ class Query(QueryClauses, Generic[_T]):
 
     def tuples(self) -> Query[Any]:
         """Give rows as tuples also where they have one entity only; an older name for :meth:`only_return_tuples`."""
+        warn_deprecated("Query.tuples() is not needed any more: rows are tuples, for type checkers, too", "2.1")
         return self.only_return_tuples(True)
 
     def __iter__(self) -> Iterator[Any]:

@@ -382,6 +382,8 @@ def _joined_entity(target: Any) -> Any:
     """The entity that a join has led to."""
     if hasattr(target, "property") and hasattr(target, "parent"):
         narrowed = getattr(target, "_of_type", None)
+        if narrowed is None and not getattr(target.property, "is_relationship", False):
+            raise ArgumentError(f"Cannot join to {target}: it is no relationship; join to a class or a relationship")
         found = target.property.entity if narrowed is None else narrowed
         if hasattr(found, "mapper"):
             return found

@@ -33,6 +33,8 @@ class ColumnList:
 
     toplevel = True
     is_refresh = False
+    makes_columns = True
+    """Whether the statement selects what is asked for; otherwise its rows are there already."""
 
     def __init__(self, statement: Any, options: Sequence[Any]) -> None:
         self.statement = statement

@@ -153,7 +153,7 @@ def accepts_default(prop: Any, name: str) -> bool:
     """Tell whether an option for all attributes is meant for this one."""
     if prop.is_relationship:
         return prop.strategy not in NEVER_WITH_ROWS
-    return name in ("column", "deferred", "raise_deferred") and prop.strategy != "expression"
+    return name in ("column", "deferred", "raise_deferred")
 
 
 def is_key(prop: Any, mapper: Any) -> bool:

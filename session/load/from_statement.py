@@ -30,6 +30,8 @@ class RowColumns(ColumnList):
     :param result: Core's result of the statement that gave the rows.
     """
 
+    makes_columns = False
+
     def __init__(self, statement: Any, result: Any, options: Sequence[Any]) -> None:
         super().__init__(statement, options)
         self.keys = result.keys()

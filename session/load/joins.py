@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import and_
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.sql.selectable import Join
+from sqlalchemy.util import warn_deprecated
 
 from session.core import selects
 from session.load.entities import entity_of
+from session.mapping.aliased import aliased
 
 __all__ = ["JoinList"]
 
@@ -59,19 +61,28 @@ class JoinList:
             self.to_target(right, target, onclause, left, request, parts)
 
     def target_of(self, right: Any, attribute: Any) -> Any:
-        """Find the entity on the right side, ``None`` if it is a plain FROM element."""
-        if right is not None:
+        """Find the entity on the right side, ``None`` if it is a plain FROM element.
+
+        :raises InvalidRequestError: the relationship leads somewhere else.
+        """
+        if attribute is None:
             return entity_of(right)
         narrowed = attribute._of_type
-        return attribute.property.entity if narrowed is None else _entity(narrowed)
+        related = attribute.property.entity if narrowed is None else _entity(narrowed)
+        target = related if right is None else entity_of(right)
+        if target is None:
+            return _alias_over(right, related.mapper, attribute)
+        if target.mapper.base_mapper is not attribute.property.mapper.base_mapper:
+            raise InvalidRequestError(
+                f"Cannot join to {target} along {attribute}, which leads to {attribute.property.mapper}"
+            )
+        return target
 
     def along_relationship(
         self, attribute: Any, target: Any, left: Any, request: selects.JoinRequest, parts: Sequence[Any]
     ) -> None:
         """Join along a relationship, over its secondary table if it has one."""
-        source = attribute.parent
-        if left is not None and entity_of(left) is not None and entity_of(left).mapper.isa(source.mapper):
-            source = entity_of(left)
+        source = attribute.parent if left is None else _source_of(attribute, left)
         prop = attribute.property
         edge = (source, target, prop)
         if edge in self.edges:
@@ -186,6 +197,39 @@ class JoinList:
             f"Don't know how to join to {shown}: no FROM clause of the statement is connected to it by a foreign key. "
             "Give the left side with select_from() or join_from(), and the ON clause as second argument"
         )
+
+
+def _source_of(attribute: Any, left: Any) -> Any:
+    """Give the entity that a relationship is joined from: the left side, which has to have the relationship.
+
+    :raises InvalidRequestError: it has not.
+    """
+    source, given = attribute.parent, entity_of(left)
+    if given is source:
+        return source
+    if given is None or given.is_aliased_class or source.is_aliased_class or not given.mapper.isa(source.mapper):
+        raise InvalidRequestError(
+            f"Cannot join from {selects.plain(left) if given is None else given} along {attribute}, which is a "
+            f"relationship of {source}; give the relationship as an attribute of the left side"
+        )
+    return given
+
+
+def _alias_over(element: Any, mapper: Any, attribute: Any) -> Any:
+    """Give the entity that reads a related class from a table or subquery.
+
+    :raises InvalidRequestError: it has no rows of that class.
+    """
+    selectable = selects.plain(element)
+    if not selectable.is_derived_from(mapper.local_table):
+        raise InvalidRequestError(f"Cannot join to {selectable} along {attribute}: it is not derived from {mapper}")
+    warn_deprecated(
+        f"An alias of {mapper} is made for a table or subquery that is joined along {attribute}; make it with "
+        "aliased(), and use it in the rest of the statement",
+        "1.4",
+        code="xaj1",
+    )
+    return selects.inspect_entity(aliased(mapper, selectable))
 
 
 def _is_attribute(element: Any) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import ArgumentError, NoInspectionAvailable
 from sqlalchemy.util import warn, warn_deprecated
 
-from session.core.sql import ExecutableOption, HasCacheKey
+from session.core.sql import ExecutableOption, HasCacheKey, coercions, roles
 
 __all__ = [
     "COLUMN",
@@ -385,7 +385,7 @@ class Load(LoaderOption):
 
     def with_expression(self, key: Any, expression: Any) -> Load:
         """Give a ``query_expression()`` attribute its SQL expression."""
-        clause = expression.__clause_element__() if hasattr(expression, "__clause_element__") else expression
+        clause = coercions.expect(roles.ExpressionElementRole, expression)
         return self.columns([key], "expression", expression=clause)
 
     def selectin_polymorphic(self, classes: Iterable[Any]) -> Load:

@@ -17,6 +17,7 @@ from session.constants import (
     PASSIVE_NO_RESULT,
     SQL_OK,
 )
+from session.core.selects import is_null
 from session.load.refresh import load_columns
 from session.mapping.strategies import register, strategy_for
 
@@ -100,12 +101,9 @@ class ExpressionStrategy:
             expression = directive.params.get("expression")
         if expression is None:
             expression = self.prop.columns[0]
-            if getattr(expression, "__visit_name__", "") == "null":
+            if build.builder.makes_columns and is_null(expression):
                 return
-            part.position = build.position(expression)
-        else:
-            position = build.builder.add_column(expression)
-            part.position = None if position is None or position < 0 else position
+        part.position = build.position(expression)
         part.reset = part.position is None
 
 
