@@ -164,5 +164,8 @@ CLASS_MANAGER: Final = "_session_manager_"
 KNOWN_CLASS_MANAGER: Final = "_sa_class_manager"
 """The name under which tools look for the manager of a mapped class, of this package or of ``sqlalchemy.orm``."""
 
+WAITING: Final = "_session_waiting_"
+"""The name under which a class that is declared and not mapped yet keeps what has been read of it."""
+
 PLUGIN: Final = "session"
 """The name under which this package plugs into Core's statements."""

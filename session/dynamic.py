@@ -14,6 +14,7 @@ from sqlalchemy.util import warn
 
 from session.instrument.base import state_label
 from session.instrument.write_only import WriteOnlyAttribute
+from session.mapping.aliased import as_read
 from session.mapping.strategies import register
 from session.mapping.write_only import LateCollection
 from session.query import Query
@@ -32,10 +33,10 @@ class AppenderMixin(LateCollection):
     def __init__(self, prop: Any, attribute: Any, state: Any) -> None:
         LateCollection.__init__(self, prop, attribute, state)
         Query.__init__(self, prop.entity.entity, None)  # type: ignore[arg-type]
-        statement = self._select.where(self._criterion())
+        statement = self._select.where(*as_read(prop.entity, [self._criterion()]))
         if prop.secondary is not None:
             statement = statement.select_from(prop.entity.entity, prop.secondary)
-        self._select = statement.order_by(*prop.order_by) if prop.order_by else statement
+        self._select = statement.order_by(*as_read(prop.entity, prop.order_by)) if prop.order_by else statement
         self._is_whole = self._select
 
     @property

@@ -195,8 +195,8 @@ class SelectBuilder(ColumnList):
         """Find the entities that are read from a selectable which was given for their whole hierarchy."""
         entities = [part.entity for part in self.parts if part.entity is not None]
         for entity in (*entities, *self.joined_entities, *self.selected_from()):
-            adapter = getattr(entity, "polymorphic_adapter", None)
-            if adapter is None or entity.is_aliased_class:
+            adapter = None if entity.is_aliased_class else entity.polymorphic_adapter
+            if adapter is None:
                 continue
             for mapper in (entity, *entity.with_polymorphic_mappers):
                 self.adapters.setdefault(mapper, adapter)

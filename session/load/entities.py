@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import TextClause
 from session.core import selects
 from session.core.sql import annotate_for
 from session.load.entity import entity_loader
+from session.mapping.aliased import entity_adapter
 
 __all__ = [
     "BundlePart",
@@ -325,7 +326,7 @@ def entity_columns(entity: Any) -> list[Any]:
     """
     found: dict[Any, Any] = {}
     mappers = getattr(entity, "with_polymorphic_mappers", None) or (entity.mapper,)
-    adapt = entity.adapt if entity.is_aliased_class else getattr(entity, "polymorphic_adapter", None)
+    adapt = entity_adapter(entity)
     for mapper in (entity.mapper, *mappers):
         for prop in mapper.column_props:
             for column in prop.columns:

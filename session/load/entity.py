@@ -15,9 +15,9 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 
 from session._accel import loading
 from session.core.selects import locks_rows
-from session.core.sql import ColumnAdapter
 from session.load.loader_option import COLUMN, RELATIONSHIP
 from session.load.option_tree import Directive, OptionSet, Scope
+from session.mapping.aliased import entity_adapter
 from session.mapping.strategies import factories, strategy_for
 
 __all__ = ["EntityBuild", "Part", "entity_loader"]
@@ -196,10 +196,8 @@ def entity_loader(
     """
     if path is None or scope is None:
         path, scope = builder.options.start(entity)
-    if adapter is None and entity.is_aliased_class:
-        adapter = entity.adapt
-    elif adapter is None and getattr(entity, "with_polymorphic_selectable_given", None) is not None:
-        adapter = ColumnAdapter(entity.selectable, equivalents=entity.equivalent_columns).traverse
+    if adapter is None:
+        adapter = entity_adapter(entity)
     build = EntityBuild(builder, entity, path, scope, adapter, eager)
     mapper = build.mapper
     included = list(getattr(entity, "with_polymorphic_mappers", ()) or ())

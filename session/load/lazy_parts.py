@@ -25,6 +25,7 @@ from session.load.carried import CarriedOptions
 from session.load.loader_option import RELATIONSHIP, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
 from session.load.row_columns import key_names
+from session.mapping.aliased import as_read
 
 __all__ = [
     "GONE",
@@ -167,7 +168,7 @@ def identity_criterion(target: Any, values: list[Any]) -> tuple[list[Any], Mappi
     """Give the condition on a primary key, with named parameters, and their values."""
     criterion = []
     given = {}
-    for name, column, value in zip(key_names(target.mapper), target.primary_key, values, strict=False):
+    for name, column, value in zip(key_names(target.mapper), as_read(target, target.primary_key), values, strict=False):
         if value is None:
             criterion.append(column.is_(None))
         else:

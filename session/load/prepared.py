@@ -98,14 +98,14 @@ class PreparedSelect:
         :param values: a value per named parameter.
         :param identity_token: the token of the object's identity key.
         :return: ``None`` if no row has an object.
-        :raises MultipleResultsFound: a listener has given a result of several objects.
+        :raises MultipleResultsFound: there are several: of a listener, or of classes with tables of their own.
         """
-        if session.dispatch.do_orm_execute:
+        if session.dispatch.do_orm_execute or self.mapper.has_concrete_heirs:
             found = loading.keep_first(self.columns(session, values, bind_arguments, identity_token=identity_token)[0])
             if len(found) > 1:
                 raise MultipleResultsFound(
-                    f"One {self.mapper.class_.__name__} object was asked for by its primary key; the result of a "
-                    f"do_orm_execute listener has {len(found)}"
+                    f"One {self.mapper.class_.__name__} object was asked for by its primary key, and there are "
+                    f"{len(found)}: in the result of a do_orm_execute listener, or in the tables of concrete subclasses"
                 )
         else:
             found = self._run(session, values, NO_OPTIONS, bind_arguments, identity_token)

@@ -28,6 +28,7 @@ from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, OwnClass
 from session.load.prepared import PreparedSelect, run_select
 from session.load.row_columns import key_names, memo_of, row_columns
+from session.mapping.aliased import as_read
 from session.mapping.strategies import hooks
 
 __all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "refresh_state"]
@@ -149,8 +150,13 @@ def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "")
     """Build the SELECT of one object by its primary key; ``missing`` numbers the key columns that are NULL."""
     criteria = [
         column.is_(None) if number in missing else column == bindparam(name, type_=column.type)
-        for number, (name, column) in enumerate(zip(key_names(mapper), mapper.primary_key, strict=True), 1)
+        for number, (name, column) in enumerate(
+            zip(key_names(mapper), as_read(mapper, mapper.primary_key), strict=True), 1
+        )
     ]
+    if kind in AGAIN and mapper.has_concrete_heirs and mapper.polymorphic_on is not None:
+        # what is read has rows of subclasses too, whose keys are their own
+        criteria.append(mapper.polymorphic_on == mapper.polymorphic_identity)
     statement = select(mapper).where(*criteria)
     if kind == RELATIONSHIP:
         return statement.set_label_style(LABEL_STYLE_NONE)

@@ -50,6 +50,7 @@ from session.load.loader_option import RELATIONSHIP, AtPath
 from session.load.prepared import PreparedSelect, run_select
 from session.load.refresh import load_by_identity
 from session.load.row_columns import name_ending
+from session.mapping.aliased import as_read
 from session.mapping.path import Path
 from session.mapping.strategies import hooks, register, strategy_for
 
@@ -386,9 +387,10 @@ class LazyLoader:
         prop = self.prop
         entity = target_entity(prop) if target is None else target
         statement = select(entity.entity).set_label_style(LABEL_STYLE_NONE)
-        statement = statement.where(parametrized(prop.lazy_clause(), nulls, name_ending(prop.mapper)), *criteria)
+        own = parametrized(prop.lazy_clause(), nulls, name_ending(prop.mapper))
+        statement = statement.where(*as_read(prop.mapper, [own]), *criteria)
         if prop.order_by:
-            statement = statement.order_by(*prop.order_by)
+            statement = statement.order_by(*as_read(prop.mapper, prop.order_by))
         return statement
 
     def statement_with(self, state: Any, options: tuple[Any, ...], nulls: tuple[str, ...]) -> Any:

@@ -33,7 +33,7 @@ from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.option_tree import resolve_options
 from session.load.prepared import PreparedSelect, run_select
 from session.load.strategies_lazy import compile_late
-from session.mapping.aliased import alias_of, with_polymorphic
+from session.mapping.aliased import alias_of, as_read, with_polymorphic
 from session.mapping.strategies import factories, register
 
 __all__ = ["BATCH", "SelectinLoad", "SelectinStrategy", "SubclassLoad"]
@@ -120,9 +120,7 @@ class SelectinLoad:
         entity = target.entity
         more: Sequence[Any] = ()
         if self.by_target_key:
-            keys: Sequence[Any] = [pair[1] for pair in prop.get_pairs]
-            if target.is_aliased_class:
-                keys = [target.adapt(key) for key in keys]
+            keys: Sequence[Any] = as_read(target, [pair[1] for pair in prop.get_pairs])
             statement = select(entity)
         elif self.link_columns:
             keys = self.link_columns
@@ -131,8 +129,7 @@ class SelectinLoad:
                 statement = select(*keys, entity).select_from(prop.secondary)
                 statement = statement.join(entity, joined.secondaryjoin)
             else:
-                if target.is_aliased_class:
-                    keys = [target.adapt(key) for key in keys]
+                keys = as_read(target, keys)
                 statement = select(*keys, entity)
             if self.criteria:
                 more = [target.adapt(each) if target.is_aliased_class else each for each in self.criteria]
@@ -151,10 +148,7 @@ class SelectinLoad:
             statement = statement.where(tuple_(*keys).in_(bindparam(KEYS, expanding=True)))
         statement = statement.where(*more).set_label_style(LABEL_STYLE_NONE)
         if prop.order_by and not self.by_target_key:
-            order_by = prop.order_by
-            if target.is_aliased_class:
-                order_by = [target.adapt(each) for each in order_by]
-            statement = statement.order_by(*order_by)
+            statement = statement.order_by(*as_read(target, prop.order_by))
         return statement.options(*options, AtPath(self.path))
 
     def columns(self, context: Any, keys: Sequence[Any]) -> list[list[Any]]:
@@ -472,7 +466,7 @@ class SubclassLoad:
         found = self.prepared
         if found is None:
             mapper = self.mapper
-            keys = mapper.primary_key
+            keys = as_read(mapper, mapper.primary_key)
             left = keys[0] if len(keys) == 1 else tuple_(*keys)
             statement = select(mapper).where(left.in_(bindparam(KEYS, expanding=True)))
             statement = statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)

@@ -23,7 +23,7 @@ from session.mapping.base import InspectionAttr
 from session.mapping.inheritance import mappers_for, selectable_for
 from session.mapping.inspect import class_mapper, entity_of
 
-__all__ = ["AliasedClass", "AliasedInsp", "alias_of", "aliased", "entity_adapter", "with_polymorphic"]
+__all__ = ["AliasedClass", "AliasedInsp", "alias_of", "aliased", "as_read", "entity_adapter", "with_polymorphic"]
 
 
 def aliased(
@@ -408,4 +408,10 @@ def entity_adapter(entity: Any) -> Callable[[Any], Any] | None:
         return None
     if entity.is_aliased_class:
         return entity.adapt  # type: ignore[no-any-return]
-    return getattr(entity, "polymorphic_adapter", None)
+    return entity.polymorphic_adapter  # type: ignore[no-any-return]
+
+
+def as_read(entity: Any, expressions: Iterable[Any]) -> list[Any]:
+    """Express columns of an entity's class by those that SELECTs of it read from."""
+    adapt = entity_adapter(entity)
+    return list(expressions) if adapt is None else [adapt(each) for each in expressions]

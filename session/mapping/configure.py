@@ -65,7 +65,8 @@ def _run(registries: list[Any], cascade: bool) -> None:
     done: list[Any] = []
     while pending:
         for one in pending:
-            one.dispatch.before_configured(one)
+            for listener in tuple(one.dispatch.before_configured):  # who maps a class there may bring further ones
+                listener(one)
             _configure_one(one)
             done.append(one)
         pending = [one for one in _with_dependencies(registries, cascade) if one.pending and one not in done]

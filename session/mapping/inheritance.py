@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Table, or_
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
-from sqlalchemy.sql.elements import BinaryExpression, ColumnElement
+from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, ColumnElement
 from sqlalchemy.sql.selectable import Join
 from sqlalchemy.util import warn
 
@@ -223,7 +223,8 @@ def _discriminator(mapper: Mapper[Any], given: Any) -> tuple[Any, MapperProperty
         column = expression
     # an expression, or a column that no attribute maps: it is read along with the row under a key of its own
     target = expression if column is None else column
-    if not isinstance(target, Column) and not hasattr(target, "element"):
+    named = isinstance(target, ColumnClause) and not target.is_literal
+    if not named and not hasattr(target, "element"):
         target = target.label("_sa_polymorphic_on")
     prop = ColumnProperty(target, instrument=isinstance(target, Column))
     mapper.configure_property(getattr(target, "key", None) or "_sa_polymorphic_on", prop, init=False)

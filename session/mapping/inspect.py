@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import inspect as core_inspect
 from sqlalchemy.exc import ArgumentError
 
-from session.constants import CLASS_MANAGER, INSTANCE_STATE
+from session.constants import CLASS_MANAGER, INSTANCE_STATE, WAITING
 from session.core.inspection import share
 from session.exc import UnmappedClassError, UnmappedInstanceError
 
@@ -32,7 +32,7 @@ def class_mapper(class_: Any, configure: bool = True) -> Any:
     if mapper is None:
         if not isinstance(class_, type):
             raise ArgumentError(f"Expected a mapped class, got {class_!r}, which is no class")
-        raise UnmappedClassError(class_)
+        raise _not_yet(class_) if WAITING in class_.__dict__ else UnmappedClassError(class_)
     if configure:
         mapper.ensure_configured()
     return mapper
@@ -86,11 +86,24 @@ def _inspect_object(instance: Any) -> Any:
     return state if state is not None and hasattr(state, "manager") and hasattr(state.manager, "expirable") else None
 
 
+def _inspect_class(cls: Any) -> Any:
+    mapper = mapper_or_none(cls)
+    if mapper is None and WAITING in cls.__dict__:
+        raise _not_yet(cls)
+    return mapper
+
+
+def _not_yet(cls: Any) -> UnmappedClassError:
+    return UnmappedClassError(
+        cls, f"Class {cls.__name__} is declared, and will be mapped by {cls._session_mapped_by_}; call that first"
+    )
+
+
 def _inspect_alias(alias: Any) -> Any:
     return mapper_or_none(typing.get_origin(alias))
 
 
-share(type, mapper_or_none)
+share(type, _inspect_class)
 share(types.GenericAlias, _inspect_alias)
 share(type(typing.List[int]), _inspect_alias)  # noqa: UP006
 share(object, _inspect_object)

@@ -431,6 +431,14 @@ class MapperLookups:
         return inheritance.selectable_for(self, self.with_polymorphic_mappers)  # type: ignore[arg-type]
 
     @derived
+    def polymorphic_adapter(self) -> Callable[[Any], Any] | None:
+        """Expresses columns of the tables by the selectable that was given for SELECTs; ``None`` if there is none."""
+        given = self.with_polymorphic_selectable_given
+        if given is None:
+            return None
+        return core_sql.ColumnAdapter(given, equivalents=self.equivalent_columns).traverse
+
+    @derived
     def _clause_element(self) -> Any:
         marked = core_sql.annotate_for(self, self.selectable)
         if self.local_table is not self.selectable:

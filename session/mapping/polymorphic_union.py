@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import cast, literal_column, null, select, union_all
+from sqlalchemy.exc import InvalidRequestError
 
 from session.core.sql import coercions, roles
 
@@ -22,11 +23,17 @@ def polymorphic_union(
     :param aliasname: the name of the union.
     :param cast_nulls: give NULL, where a table lacks a column, the type of that column.
     :return: an alias of the union: every column that any of the tables has.
+    :raises sqlalchemy.exc.InvalidRequestError: a table has a column of the name ``typecolname``.
     """
     tables = {identity: coercions.expect(roles.FromClauseRole, table) for identity, table in table_map.items()}
     types: dict[str, Any] = {}
     for table in tables.values():
         types.update((column.key, column.type) for column in table.c)
+    if typecolname in types:
+        raise InvalidRequestError(
+            f"The discriminator of a polymorphic union cannot be called {typecolname!r}, as a column of one of its "
+            f"tables is; give typecolname another name, or _concrete_discriminator_name of a ConcreteBase"
+        )
 
     def column_of(table: Any, key: str) -> Any:
         present = table.c.get(key)

@@ -220,6 +220,12 @@ class RelationshipProperty(MapperProperty):
             if getattr(self, name) != default:
                 warn(f"{name}= of relationship() is about writing, which viewonly=True rules out; leave it out")
 
+    @property
+    def secondary_name(self) -> str | None:
+        """The table between the two, where it was given by its name; it need not exist yet."""
+        given = self._given["secondary"]
+        return given if isinstance(given, str) else None
+
     # -- declarative ---------------------------------------------------------------------
 
     def declarative_scan(self, context: ScanContext, key: str, annotation: MappedAnnotation | None) -> None:

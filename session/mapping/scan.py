@@ -6,16 +6,15 @@ and calls the mapper.  Before it: ``declarative.py`` and ``registry.py``; after 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import Field
+from itertools import count
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Column, MetaData
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.util import warn, warn_deprecated
 
 from session.core import schema as core_schema
-from session.core.selectables import note_new_column
 from session.exc import MappedAnnotationError
 from session.instrument.base import opt_manager_of_class
 from session.mapping.annotations import (
@@ -33,22 +32,25 @@ from session.mapping.body import (
     field_value,
     is_mappable,
     maps_name,
-    metadata_of,
     names_in_order,
 )
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
+from session.mapping.declared_table import table_for
 from session.mapping.install import install_mapper
 from session.mapping.mapped import Unmapped
 from session.mapping.mapped_column import MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
 from session.mapping.unmapped import UnmappedColumn, check_container, leave_out
+from session.mapping.waiting import MappedLater, is_declared, keep, scan_of
 
 __all__ = ["ClassScan", "has_inherited_table", "map_class"]
 
 _OURS = ("metadata", "registry", "type_annotation_map")
+
+_numbers = count()
 
 
 def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | None = None) -> None:
@@ -65,17 +67,33 @@ def map_class(registry: Any, cls: type[Any], dataclass_options: FieldOptions | N
         raise InvalidRequestError(f"Class {cls.__name__} is mapped already; map it once")
     begin_scan(cls)
     try:
-        ClassScan(registry, cls, dataclass_options).run()
+        scan = ClassScan(registry, cls, dataclass_options)
+        scan.declare()
+        if issubclass(cls, MappedLater):
+            keep(scan)
+        else:
+            scan.map()
     finally:
         end_scan(cls)
 
 
-def mapped_bases(cls: type[Any]) -> Iterator[Mapper[Any]]:
-    """Yield the mappers of the classes that ``cls`` derives from, nearest first."""
-    for base in cls.__mro__[1:]:
-        manager = opt_manager_of_class(base)
-        if manager is not None and manager.mapper is not None:
-            yield manager.mapper
+def _mapper_of(cls: type[Any]) -> Mapper[Any] | None:
+    manager = opt_manager_of_class(cls)
+    return None if manager is None else manager.mapper
+
+
+def _is_entity(cls: type[Any]) -> bool:
+    return _mapper_of(cls) is not None or scan_of(cls) is not None
+
+
+def _mapper_above(cls: type[Any], base: type[Any]) -> Mapper[Any]:
+    found = _mapper_of(base)
+    if found is None:
+        raise InvalidRequestError(
+            f"Class {cls.__name__} cannot be mapped before {base.__name__}, from which it inherits: have that one "
+            f"mapped first, or both together, by {getattr(base, '_session_mapped_by_', '')}"
+        )
+    return found
 
 
 def has_inherited_table(cls: type[Any]) -> bool:
@@ -95,7 +113,11 @@ class ClassScan:
         self.registry = registry
         self.cls = cls
         self.dataclass_options = dataclass_options
-        self.parent = next(mapped_bases(cls), None)
+        self.number = next(_numbers)
+        #: the nearest class above that is mapped, or waits to be
+        self.base = next((base for base in cls.__mro__[1:] if _is_entity(base)), None)
+        self.parent: Mapper[Any] | None = None
+        self.table: Any = None
         self.allow_unmapped = bool(getattr(cls, "__allow_unmapped__", False)) or dataclass_options is not None
         #: what each attribute is mapped to, by name, in order
         self.found: dict[str, Any] = {}
@@ -109,8 +131,8 @@ class ClassScan:
         self.settings: dict[str, Any] = {}
         self.setting_origins: dict[str, type[Any]] = {}
 
-    def run(self) -> None:
-        """Do the steps."""
+    def declare(self) -> None:
+        """Read the class, and make its table."""
         self._directive("__table__")
         self._directive("__tablename__")
         self._collect()
@@ -118,16 +140,43 @@ class ClassScan:
             make_dataclass(self.cls, self.dataclass_options, self._dataclass_fields())
         self._read_annotations()
         self._directive("__table_args__")
-        self._directive("__mapper_args__")
-        table = self._table()
+        self.table = table_for(self)
         self._check_types()
-        self._map(table)
+
+    def map(self) -> None:
+        """Map the class to its table; what a function gives for ``__mapper_args__`` may refer to its columns."""
+        self.parent = None if self.base is None else _mapper_above(self.cls, self.base)
+        self._directive("__mapper_args__")
+        self._map(self.table)
         if self.dataclass_options is not None:
             show_signature(self.cls)
 
+    def map_to(self, selectable: Any, only_declared: bool, **arguments: Any) -> Mapper[Any]:
+        """Map the class to a selectable that has the columns which the class declares, and make no table.
+
+        :param selectable: what rows are read from.
+        :param only_declared: leave out further columns, except for the primary key and the discriminator.
+        :param arguments: of the mapper, before those in ``__mapper_args__``.
+        """
+        begin_scan(self.cls)
+        try:
+            self._collect()
+            self._read_annotations()
+            self._directive("__mapper_args__")
+        finally:
+            end_scan(self.cls)
+        self.properties = {key: _column_in(selectable, value) for key, value in self.properties.items()}
+        if only_declared:
+            further = [*selectable.primary_key, arguments["polymorphic_on"]]
+            arguments["include_properties"] = [*self.properties, *(column.key for column in further)]
+        self.settings["__mapper_args__"] = {**(self.settings.get("__mapper_args__") or {}), **arguments}
+        self._map(selectable)
+        mapper: Mapper[Any] = self.cls.__dict__["__mapper__"]
+        return mapper
+
     # -- collecting --------------------------------------------------------
     def _inherited_classes(self) -> set[type[Any]]:
-        return set() if self.parent is None else set(self.parent.class_.__mro__)
+        return set() if self.base is None else set(self.base.__mro__)
 
     def _directive(self, name: str) -> None:
         """Find a setting such as ``__tablename__``: the class's own, a mixin's, or a declared one of any base."""
@@ -149,7 +198,7 @@ class ClassScan:
                 if base is not self.cls and name == "__tablename__":
                     type.__setattr__(self.cls, name, given)
                 return
-            if base in inherited and opt_manager_of_class(base) is not None:  # is for the class that has it
+            if base in inherited and is_declared(base):  # is for the class that has it
                 continue
             self.settings[name] = value
             self.setting_origins[name] = base
@@ -161,7 +210,7 @@ class ClassScan:
         taken: set[str] = set()
         declared: list[tuple[type[Any], str]] = []
         for base in self.cls.__mro__[:-1]:
-            if base.__module__ == "typing" or base.__module__.startswith("session.mapping."):
+            if base.__module__ == "typing" or base.__module__.startswith(("session.mapping.", "session.ext.")):
                 continue
             names = cascading_names(base) if base in inherited else names_in_order(base)
             for name in names:
@@ -428,29 +477,6 @@ class ClassScan:
     def _table_given(self) -> bool:
         return self.settings.get("__table__") is not None
 
-    def _table(self) -> Any:
-        columns = [column for _, _, column in sorted(self.table_columns, key=lambda entry: entry[:2])]
-        given = self.settings.get("__table__")
-        if given is not None:
-            self._check_against(given, columns)
-            return given
-        self._warn_of_doubles(columns)
-        name = self.settings.get("__tablename__")
-        if name is not None:
-            return self._make_table(name, columns)
-        if self.parent is None:
-            raise InvalidRequestError(
-                f"Class {self.cls.__name__} has no table: give it a __tablename__ or a __table__, or mark it "
-                f"__abstract__ = True"
-            )
-        if self.settings.get("__table_args__") and self.setting_origins["__table_args__"] is self.cls:
-            raise ArgumentError(
-                f"Class {self.cls.__name__} shares the table of {self.parent.class_.__name__}, so it cannot have "
-                f"__table_args__; give it a __tablename__ of its own, or put them on the base"
-            )
-        self._extend_inherited_table(columns)
-        return None
-
     def _check_types(self) -> None:
         """Refuse a ``mapped_column()`` that has its type neither from an argument nor from an annotation."""
         for name, value in self.found.items():
@@ -461,69 +487,6 @@ class ClassScan:
                     f"The column of {self.cls.__name__}.{name} has no type: give mapped_column() one, or annotate the "
                     f"attribute as Mapped[...]"
                 )
-
-    def _make_table(self, name: str, columns: list[Any]) -> Any:
-        arguments = self.settings.get("__table_args__") or ()
-        keywords: dict[str, Any] = {}
-        items: tuple[Any, ...] = ()
-        if isinstance(arguments, Mapping):
-            keywords = dict(arguments)
-        elif isinstance(arguments, (tuple, list)):
-            items = tuple(arguments)
-            if items and isinstance(items[-1], Mapping):
-                keywords, items = dict(items[-1]), items[:-1]
-        else:
-            raise ArgumentError(
-                f"The __table_args__ of {self.cls.__name__} are a tuple, a dictionary, or a tuple that ends in a "
-                f"dictionary; not {arguments!r}"
-            )
-        items = tuple(self.copies.get(item, item) if isinstance(item, Column) else item for item in items)
-        make = getattr(self.cls, "__table_cls__", Table)
-        return make(name, self._metadata(), *columns, *items, **keywords)
-
-    def _metadata(self) -> Any:
-        return metadata_of(self.cls) or self.registry.metadata
-
-    def _check_against(self, table: Any, columns: list[Any]) -> None:
-        for column in columns:
-            if not table.c.contains_column(column) and column.table is None:
-                raise ArgumentError(
-                    f"Class {self.cls.__name__} has a __table__, so it cannot add the column {column.name!r} to it; "
-                    f"put it into the Table, or use __tablename__"
-                )
-
-    def _warn_of_doubles(self, columns: list[Any]) -> None:
-        keys: dict[str, Any] = {}
-        for column in columns:
-            if column.key in keys and keys[column.key] is not column:
-                warn(
-                    f"Class {self.cls.__name__} has several attributes for the column {column.key!r}; the last one "
-                    f"declared counts"
-                )
-            keys[column.key] = column
-
-    def _extend_inherited_table(self, columns: list[Any]) -> None:
-        """Single-table inheritance: the columns of the class go into its base's table."""
-        assert self.parent is not None
-        table = self.parent.local_table
-        for column in columns:
-            if not isinstance(table, Table):
-                raise ArgumentError(
-                    f"Class {self.cls.__name__} cannot add the column {column.name!r} to what it shares with "
-                    f"{self.parent.class_.__name__}, which is no Table"
-                )
-            present = table.c.get(column.key)
-            if present is column:
-                continue
-            if present is not None:
-                raise ArgumentError(
-                    f"The column {column.name!r} of {self.cls.__name__} meets a column of that name in the table "
-                    f"{table.name!r} that it shares with {self.parent.class_.__name__}; use "
-                    f"mapped_column(use_existing_column=True), or name it differently"
-                )
-            table.append_column(column)
-            if self.parent.persist_selectable is not table:
-                note_new_column(self.parent.persist_selectable, column)
 
     # -- the mapper ------------------------------------------------------------------
     def _map(self, table: Any) -> None:
@@ -587,6 +550,15 @@ class ClassScan:
         if name == "version_id_col" and isinstance(value, str):
             value = self.properties.get(value, value)
         return self.copies.get(value, value) if isinstance(value, Column) else value
+
+
+def _column_in(selectable: Any, value: Any) -> Any:
+    """Return what a class declares, with the column of a selectable in the place of its own."""
+    if isinstance(value, Column):
+        return selectable.c[value.key]
+    if isinstance(value, ColumnProperty) and isinstance(value.columns[0], Column):
+        value.columns = [selectable.c[value.columns[0].key]]
+    return value
 
 
 def complete_column(column: Any, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:

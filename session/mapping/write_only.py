@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import InvalidRequestError
 
 from session.instrument.write_only import WriteOnlyAttribute
+from session.mapping.aliased import as_read
 from session.mapping.comparators import compared_to, value_reader
 from session.mapping.strategies import register
 
@@ -74,10 +75,10 @@ class WriteOnlyCollection(LateCollection, Generic[_T]):
     def select(self) -> Any:
         """Return a SELECT of the objects in the collection, to be narrowed further and run by the Session."""
         prop = self.prop
-        statement = select(prop.entity.entity).where(self._criterion())
+        statement = select(prop.entity.entity).where(*as_read(prop.entity, [self._criterion()]))
         if prop.secondary is not None:
             statement = statement.select_from(prop.entity.entity, prop.secondary)
-        return statement.order_by(*prop.order_by) if prop.order_by else statement
+        return statement.order_by(*as_read(prop.entity, prop.order_by)) if prop.order_by else statement
 
     def insert(self) -> Any:
         """Return an INSERT for rows of the collection, which has the foreign key set; run it with a list of values.
