@@ -263,7 +263,7 @@ def test_alias_of_a_table_is_cores():
 
 def test_an_alias_lives_as_long_as_its_inspection():
     insp = inspect(aliased(User))
-    assert insp.entity.__name__ == "User"
+    assert insp.entity.__name__ == "aliased(User)"
     assert inspect(insp.entity) is insp
 
 
