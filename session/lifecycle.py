@@ -11,10 +11,12 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from session._accel import cascading, state_loops
-from session.exc import FlushError
+from session.exc import FlushError, StaleDataError
 from session.instrument.base import instance_state, state_label
 from session.snapshot import filed
 
@@ -41,6 +43,7 @@ class LifeCycle:
     _warn_on_events: bool
     _autobegin_t: Callable[..., SessionTransaction]
     _keep_others_out: Callable[[str], None]
+    _connection_for: Callable[..., Connection]
 
     # -- coming in -----------------------------------------------------------------------------
 
@@ -416,6 +419,8 @@ class LifeCycle:
         if before is None:
             state.ident = ident
         elif before != ident:
+            if not _has_changed(state, keys):
+                self._check_same_row(state, before, ident)
             former = state.key
             home.discard(state)
             state.ident = ident
@@ -425,6 +430,26 @@ class LifeCycle:
         elif state.shelf is not None:
             return
         self._replace_in_map(state, keys, alone)
+
+    def _check_same_row(self, state: Any, before: Any, ident: Any) -> None:
+        """Refuse a primary key that came into an object without a change, unless it is another spelling of its own.
+
+        :raises StaleDataError: it is none of the object's row.
+        SQL: a SELECT of the row by both keys.
+        """
+        mapper = state.manager.mapper
+        columns = mapper.primary_key
+        criteria = [
+            column == value
+            for values in (before, ident)
+            for column, value in zip(columns, values if len(columns) > 1 else (values,), strict=True)
+        ]
+        statement = select(columns[0]).where(*criteria)
+        if self._connection_for(mapper).execute(statement).first() is None:
+            raise StaleDataError(
+                f"{state_label(state)} has the primary key {ident!r} in its attributes, which is not that of its row; "
+                "merge(load=False) or set_committed_value() took it as loaded: refresh() the object"
+            )
 
     def _register_altered(self, states: Sequence[Any], fresh: Sequence[Any]) -> None:
         """Note in the transaction whose rows were written, for a rollback.
@@ -480,6 +505,14 @@ class LifeCycle:
             self.identity_map.discard_deleted((state,), self._deleted, deleted)
             if state() is not None:
                 listeners(self, state)
+
+
+def _has_changed(state: Any, keys: Iterable[str]) -> bool:
+    """True if the primary key of an object has a change, or may have been given another value by the UPDATE."""
+    committed = state.committed or ()
+    return any(key in committed for key in keys) or any(
+        column.onupdate is not None or column.server_onupdate is not None for column in state.manager.mapper.primary_key
+    )
 
 
 def _reaches_others(state: Any, instance: Any, steps: Iterable[Any]) -> bool:

@@ -70,6 +70,7 @@ def _save_batch(uow: Any, base: Any, pending: list[Any], persistent: list[Any]) 
         if switched:
             inserts = gather.segments([state for state in pending if state not in switched])
             updates = gather.segments([*persistent, *switched])
+            _ask_for_rest_of_rows(uow, switched)
 
     for table in _tables(inserts, updates):
         if updates:
@@ -254,6 +255,15 @@ def _row_switches(uow: Any, base: Any, inserts: Groups) -> dict[Any, Any]:
                 stacklevel=2,
             )
     return found
+
+
+def _ask_for_rest_of_rows(uow: Any, states: Iterable[Any]) -> None:
+    """Have what the database has made in rows that new objects take over loaded, where ``eager_defaults`` wants it."""
+    for state in states:
+        mapper = state.manager.mapper
+        if mapper.eager_defaults is True:
+            made = [key for table in recipe_of(mapper).tables for key in recipe_of(mapper).table(table).made_keys]
+            uow.load_after([state], frozenset(made).difference(state().__dict__))
 
 
 def _still_there(uow: Any, state: Any) -> bool:

@@ -220,6 +220,15 @@ class TableRecipe:
             if key in self.attributes
             if column.server_onupdate is not None or is_made_by_database(column.onupdate)
         )
+        #: attributes whose columns the database may have given a value
+        self.made_keys = tuple(
+            key
+            for column, key in self.columns
+            if key in self.attributes
+            if column.server_default is not None
+            or column.server_onupdate is not None
+            or is_made_by_database(column.onupdate)
+        )
         #: columns that tell rows apart: a new value must not meet another row's old one, so UPDATEs have an order
         self.telling_columns = _unique_columns(self.table).union(self.key_columns)
         #: attributes whose columns have any kind of ``onupdate=``

@@ -50,7 +50,7 @@ def load_by_identity(
     kind: str = "",
     path: Any = None,
 ) -> Any:
-    """Load an object by its primary key, by a SELECT; the identity map is not asked.
+    """Load an object by its primary key, by a SELECT; the identity map is not asked, and nothing is flushed before.
 
     :param session: the Session.
     :param mapper: a mapper or alias.
@@ -93,6 +93,7 @@ def load_by_identity(
         "refresh_state": refresh_of,
         "only_keys": only_keys,
         "options": tuple(options),
+        "autoflush": False,
     }
     if execution_options:
         settings["execution_options"] = execution_options

@@ -516,6 +516,18 @@ def test_delete_and_add_of_the_same_key_is_an_update(session: Session, engine: E
     assert new.note == "new"
 
 
+@pytest.mark.parametrize("name", ["new", None])
+def test_eager_defaults_load_what_the_database_had_made_in_a_row_taken_over(session: Session, name: Any) -> None:
+    session.add(Eager(id=1, name="old", by_server=9))
+    session.commit()
+    session.delete(session.get(Eager, 1))
+    new = Eager(id=1) if name is None else Eager(id=1, name=name)
+    session.add(new)
+    session.flush()
+    assert new.__dict__["by_server"] == 9
+    assert new.__dict__["touched"] == (8 if name else None)
+
+
 # -- events -----------------------------------------------------------------------------------
 
 

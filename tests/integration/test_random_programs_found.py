@@ -7,16 +7,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, event, inspect, select, update
+from sqlalchemy import Column, Engine, String, TypeDecorator, delete, event, inspect, select, update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError, PendingRollbackError, SAWarning
 
 import session as package
 from session import Session
+from session.exc import StaleDataError
 
 from ..model.models import ROWS, make_models
 from .everyday import Statements
 
 MODELS: Any = make_models(package)
+
+
+class LowerCase(TypeDecorator[str]):
+    """A text that is kept in lower case."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return value if value is None else value.lower()
 
 
 @pytest.fixture
@@ -482,3 +493,61 @@ def test_an_expired_object_that_could_not_be_loaded_is_still_expired(session: Se
     assert inspect(tag).expired
     session.rollback()
     assert session.get(models.Tag, "a").name == "red"
+
+
+@pytest.mark.parametrize("how", [{"populate_existing": True}, {"execution_options": {"an": "option"}}])
+def test_a_get_with_options_flushes_once(session: Session, models: SimpleNamespace, how: dict[str, Any]) -> None:
+    root, left, leaf = (session.get(models.Node, key) for key in (1, 2, 3))
+    assert root.children == [left]
+    session.delete(leaf)
+    flushes: list[Any] = []
+    event.listen(session, "before_flush", lambda *_: flushes.append(1))
+    with session.no_autoflush:
+        root.children.append(leaf)
+    if "populate_existing" not in how:
+        session.expunge(left)
+    session.get(models.Node, 2, **how)
+    assert flushes == [1]
+    assert leaf.parent is root
+    assert leaf in session.deleted
+
+
+@pytest.mark.parametrize("take", ["merge", "set_committed_value"])
+def test_a_changed_key_that_was_taken_as_loaded_is_no_key_of_the_row(
+    session: Session, models: SimpleNamespace, take: str
+) -> None:
+    leaf = session.get(models.Node, 3)
+    if take == "merge":
+        leaf.id = 4
+        session.merge(leaf, load=False)
+    else:
+        package.attributes.set_committed_value(leaf, "id", 4)
+    leaf.name = "other"
+    with pytest.raises(StaleDataError, match="Node"):
+        session.flush()
+    session.rollback()
+    assert session.get(models.Node, 4) is None
+    assert session.get(models.Node, 3) is leaf
+    assert (leaf.id, leaf.name) == (3, "leaf")
+
+
+def test_a_key_that_was_loaded_in_another_spelling_is_that_of_the_row(engine: Engine) -> None:
+    Base: Any = package.declarative_base()
+
+    class Cased(Base):
+        __tablename__ = "cased"
+        code = Column(LowerCase(10), primary_key=True)
+        name = Column(String(10))
+
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        cased = Cased(code="ABC", name="old")
+        session.add(cased)
+        session.flush()
+        session.refresh(cased)
+        assert (inspect(cased).identity, cased.code) == (("ABC",), "abc")
+        cased.name = "new"
+        session.flush()
+        assert inspect(cased).identity == ("abc",)
+        session.commit()
+        assert session.get(Cased, "abc") is cased

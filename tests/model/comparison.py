@@ -8,7 +8,8 @@ Not compared:
 * The order of statements inside a flush, the number and the text of SELECTs, INSERTs and DELETEs: the rows that come of
   them are compared, and how many were written. Statements for transactions and savepoints: they begin with the first
   statement inside, which may be a SELECT.
-* Which of several reasons a flush has to fail is found first; how far it got before, and what it has warned of. If one
+* Which of several reasons a flush has to fail is found first; how far it got before (to ``after_flush`` here, where the key
+  of an object was changed and then taken as loaded by ``merge(load=False)``), and what it has warned of. If one
   has inserted more rows than the other, the program ends with it: new objects keep their keys.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
   transaction here; those of a failed flush as long as its error there), so their part of the identity map.
@@ -42,21 +43,29 @@ Not compared:
 * ``expire``, once more, of what is expired already, by an UPDATE or DELETE statement.
 * ``refresh`` of objects that are expired, after an UPDATE or DELETE statement there that loads nothing into them;
   ``refresh_flush`` for a version that was in the object before.
+* The order of the objects that one object brings into the Session: those that came to a collection last come first there.
+* ``was_deleted`` of an object that was made and deleted in a transaction which is rolled back: it is transient, and
+  persistent again after another flush here; there that flush leaves it "deleted".
+* A collection that is read of an expired object which the flush before deletes: empty here, and there where the object had
+  not expired; else there as it was before. The program ends with it (``emptied``).
 * That an object counts as modified whose collection is told there to remove what is not in it, and the event of that.
   Collections of transient objects that are empty, or not there yet. Foreign keys of new objects that refer to nothing:
   ``None`` there, not there here.
 * An UPDATE that is repeated there with the same values, by ``post_update``; whether a deleted object, whose row is gone,
   is told that it refers to nothing. The program ends with the latter (``cleared``).
 * Which old value is remembered, and told, of what was set while it was expired, or not known yet: a flush loads it there.
-* What an UPDATE here sets to what it is already, in a row that another object has taken over.
+* What an UPDATE here sets to what it is already, in a row that another object has taken over; all of what that object has
+  is written, also what it had before it was made transient.
+* A new object that a cascade deletes leaves the Session here; there the row that has its key is deleted. The program ends
+  with it (``deletes_rows_of_new``).
 * A list that is loaded while an expired object of it waits to come to it holds it once here, twice there. The program
   ends with it (``doubled``).
 * When the foreign key of a Node takes over a change of its parent that is not written yet.
 * The objects whose deletion is called off by a flush, because they came to the collection of another object: what was
   to be deleted with them waits with them here for the next flush; there it is deleted at once. The program ends with it
   (``waits_with_its_tree``).
-* ``persistent_to_detached`` and ``pending_to_transient`` come twice there for what ``expunge()`` reaches on two ways, the
-  latter also for what is not in the Session.
+* ``persistent_to_detached`` and ``pending_to_transient`` come twice there for what ``expunge()`` reaches on two ways, and
+  for what is not in the Session.
 * The order in which a rollback tells of new objects, flushed and not flushed: it is that of a set there.
 * Attribute events that come a second time: there ``remove`` comes twice for what a new collection leaves out, ``set`` for
   a reference that is deleted, since the other direction's event comes back. Events that set a value to what it is. That
@@ -67,6 +76,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby, permutations
 from typing import Any, NamedTuple
 
 from sqlalchemy import inspect
@@ -140,8 +150,12 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
 
 
 def was_removed(mine: dict[str, Any], _: str, name: str, member: Any) -> bool:
-    """Tell whether a collection has lost a member since it was loaded, as far as can be seen: it is gone, or not loaded."""
-    return name in mine.get("unloaded", ()) or member in mine.get("history", {}).get(name, ([], [], []))[2]
+    """Tell whether a collection has lost a member since it was loaded, as far as can be seen: it is gone, or not loaded.
+
+    What a transient object has not loaded is empty.
+    """
+    unknown = name in mine.get("unloaded", ()) and mine.get("phase") != ["transient"]
+    return unknown or member in mine.get("history", {}).get(name, ([], [], []))[2]
 
 
 def learned_later(mine: Any, other: Any) -> bool:
@@ -164,7 +178,7 @@ def promised(outcome: Outcome, picture: dict[str, Any]) -> dict[str, Any]:
         "result": outcome.result,
         "warnings": None if outcome.error in FLUSH_ERRORS else outcome.warnings,
         "picture": {**picture, "objects": held(picture), "identity_map": None},
-        "events": events(outcome.events),
+        "events": events(outcome.events, outcome.error in FLUSH_ERRORS),
         "heard": heard_of(outcome.heard, failed),
     }
     if not failed:
@@ -184,12 +198,18 @@ NEW_GONE = {"pending_to_transient", "persistent_to_transient"}
 """What a rollback says of new objects."""
 
 
-def events(heard: list[Any]) -> list[Any]:
-    """The events of held objects and of the Session; those of one name that follow each other stand in any order."""
+def events(heard: list[Any], failed: bool = False) -> list[Any]:
+    """The events of held objects and of the Session; those of one name that follow each other stand in any order, and so
+    do those of objects that come into it.
+
+    :param failed: a flush has.
+    """
     ordered: list[Any] = []
     committed = ("before_commit", None) in heard
     for name, label in heard:
         if (label is not None and "#" not in label) or (name == "deleted_to_detached" and not committed):
+            continue
+        if failed and name == "after_flush":
             continue
         if committed and name in ("pending_to_transient", "persistent_to_detached"):
             continue
@@ -202,7 +222,21 @@ def events(heard: list[Any]) -> list[Any]:
             ordered.append([name, [label]])
             if len(ordered) > 1 and {name, ordered[-2][0]} == NEW_GONE:
                 ordered[-2:] = sorted(ordered[-2:])
-    return ordered
+    return [
+        each for coming, run in groupby(ordered, is_coming) for each in (sorted(run, key=_of_whom) if coming else run)
+    ]
+
+
+COMING = {"before_attach", "after_attach", "transient_to_pending", "detached_to_persistent"}
+
+
+def is_coming(event: list[Any]) -> bool:
+    """Tell whether an event is of an object that comes into the Session."""
+    return event[0] in COMING
+
+
+def _of_whom(event: list[Any]) -> str:
+    return repr(event[1])
 
 
 def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
@@ -324,12 +358,50 @@ def unreadable(ours: World, theirs: World) -> bool:
     return False
 
 
+def emptied(ours: World, theirs: World) -> bool:
+    """Tell whether a deleted object has members in a collection there, and none here."""
+    for number, obj in theirs.held.items():
+        names = theirs.schema.to_many.get(type(obj).__name__, ()) if inspect(obj).was_deleted else ()
+        if any(obj.__dict__.get(name) and ours.held[number].__dict__.get(name) == [] for name in names):
+            return True
+    return False
+
+
+def deletes_rows_of_new(ours: World, mine: Outcome | None, theirs: Outcome | None) -> bool:
+    """Tell whether a flush has deleted a row there that has the key of a new object, and not here."""
+    statements = set(theirs.statements if theirs else ()).difference(mine.statements if mine else ())
+    return any(
+        f"DELETE FROM {table} WHERE {criterion}" in statements
+        for table, criteria in ours.rows_of_new
+        for criterion in map(" AND ".join, permutations(criteria))
+    )
+
+
+def without_taken_rows(ours: World, mine: Outcome, theirs: Outcome) -> Outcome:
+    """Leave out what new objects have written here to rows that they have taken over, and there not: it is there already."""
+    known = {update.criteria for update in filter(None, map(update_of, theirs.statements))}
+    repeated = [
+        statement
+        for statement in mine.statements
+        if (update := update_of(statement)) is not None
+        and (update.table, frozenset(update.criteria)) in ours.rows_of_new
+        and update.criteria not in known
+    ]
+    left = [statement for statement in mine.statements if statement not in repeated]
+    return mine._replace(statements=left, rows_written=mine.rows_written - len(repeated))
+
+
+def nothing_here_or_there(ours: Outcome | None, theirs: Outcome | None) -> bool:
+    """Tell whether there was nothing to do in one world only, after a flush that may fail there."""
+    return ours is None and theirs is not None and theirs.error == "CircularDependencyError"
+
+
 def doubled(ours: World, theirs: World) -> bool:
     """Tell whether a collection holds an object twice there, and once here."""
     for number, obj in theirs.held.items():
         for name in theirs.schema.to_many.get(type(obj).__name__, ()):
             members, mine = obj.__dict__.get(name, ()), ours.held[number].__dict__.get(name, ())
-            if len(members) > len(mine) and len(set(map(id, members))) == len(mine):
+            if len(members) > len(set(map(id, members))) and len(mine) == len(set(map(id, mine))):
                 return True
     return False
 
@@ -371,6 +443,11 @@ def equalise(ours: World, theirs: World) -> None:
                 del obj.__dict__[name]
             if state.deleted and not theirs.session.in_transaction():
                 theirs.session.expunge(obj)
+        if not theirs.session.in_transaction():
+            for name in theirs.schema.to_many.get(type(obj).__name__, ()):
+                for member in obj.__dict__.get(name, ()):
+                    if inspect(member).deleted:
+                        theirs.session.expunge(member)
         if state.modified and not inspect(mine).modified and state.persistent and not theirs.session.is_modified(obj):
             state._commit_all(obj.__dict__, theirs.session.identity_map)
         late = expired_columns(inspect(mine), mine) - expired_columns(state, obj)

@@ -19,16 +19,20 @@ import session
 from .comparison import (
     brought_back,
     cleared,
+    deletes_rows_of_new,
     differences,
     doubled,
+    emptied,
     equalise,
     forgotten,
     left_behind,
+    nothing_here_or_there,
     outside,
     parts_ways,
     unreadable,
     waits_with_its_tree,
     was_refused,
+    without_taken_rows,
 )
 from .models import SHOP
 from .picture import picture
@@ -93,10 +97,14 @@ class Worlds:
                 outcomes.append(None)
         ours, theirs = outcomes
         if ours is None or theirs is None:
-            assert ours is theirs, "there was nothing to do in one world only"
+            self.over = nothing_here_or_there(ours, theirs) or deletes_rows_of_new(self.ours, ours, theirs)
+            self.over = self.over or any(each(self.ours, self.theirs) for each in (doubled, emptied))
+            assert ours is theirs or self.over, "there was nothing to do in one world only"
             equalise(self.ours, self.theirs)  # it may have looked at objects
             return
+        ours = without_taken_rows(self.ours, ours, theirs)
         over = parts_ways(ours, theirs) or was_refused(name, ours, theirs)
+        over = over or deletes_rows_of_new(self.ours, ours, theirs)
         over = over or any(each(self.ours, self.theirs) for each in (waits_with_its_tree, doubled, cleared, unreadable))
         if name in ("update_where", "delete_where"):
             over = over or forgotten(self.ours, self.theirs)

@@ -269,7 +269,7 @@ def expunge_all(world: World) -> Any:
 def merge(world: World, which: int, load: bool, hold: bool) -> Any:
     """Merge; not what is to be deleted, or was: ``sqlalchemy.orm`` loads its references first, and merges these, too."""
     obj = world.pick(which)
-    if obj in world.session.deleted or inspect(obj).was_deleted:
+    if obj in world.session.deleted or (inspect(obj).was_deleted and not inspect(obj).transient):
         raise NothingToDo
     merged = world.session.merge(obj, load=load)
     return world.hold(merged) if hold else merged

@@ -106,6 +106,8 @@ class World:
         self.heard: list[Any] = []
         self.deleted: WeakSet[Any] = WeakSet()
         self.pending: WeakSet[Any] = WeakSet()
+        self.outside: WeakSet[Any] = WeakSet()
+        self.rows_of_new: set[Any] = set()
         if settings.watched:
             event.listen(self.engine, "before_cursor_execute", _watch)
         if settings.listening:
@@ -130,6 +132,8 @@ class World:
         self.events.clear()
         self.heard.clear()
         self.raw.notes.clear()
+        self.outside = WeakSet(obj for obj in self.held.values() if obj not in self.session)
+        self.rows_of_new = {self.row_of(obj) for obj in self.session.new}
         written = self.raw.total_changes
         result, error = None, None
         with warnings.catch_warnings(record=True) as caught:
@@ -180,6 +184,12 @@ class World:
             return f"{kind}{list(key)}"
         values = {name: value for name, value in obj.__dict__.items() if isinstance(value, (int, str))}
         return f"{kind}{sorted(values.items())}"
+
+    def row_of(self, obj: Any) -> tuple[str, frozenset[str]]:
+        """The table of an object, and the criteria of its row as statements have them."""
+        table = type(obj).__table__.name
+        keys = self.schema.keys[type(obj).__name__]
+        return table, frozenset(f"{table}.{key} = {obj.__dict__.get(key)!r}" for key in keys)
 
     def plain(self, value: Any) -> Any:
         """The value without objects of this world."""
@@ -246,7 +256,7 @@ class World:
 
     def note_object(self, name: str, obj: Any) -> None:
         """Note an event of an object; ``deleted_to_persistent`` if a flush has deleted it, as is documented;
-        ``pending_to_transient`` once, and if it was pending.
+        ``pending_to_transient`` once, and if it was pending; ``persistent_to_detached`` not if it was in no Session.
         """
         if name == "transient_to_pending":
             self.pending.add(obj)
@@ -256,6 +266,10 @@ class World:
             self.pending.discard(obj)
         elif name == "pending_to_persistent":
             self.pending.discard(obj)
+        elif name == "after_attach":
+            self.outside.discard(obj)
+        elif name == "persistent_to_detached" and obj in self.outside:
+            return
         elif name == "persistent_to_deleted":
             self.deleted.add(obj)
         elif name == "deleted_to_persistent":
