@@ -33,7 +33,7 @@ from session.core.clauses import clauses_of, known_as, with_columns, with_label
 from session.core.sql import coercions, roles
 from session.load.loader_option import NoEagerJoins
 from session.load.options import lazyload
-from session.mapping.aliased import aliased
+from session.mapping.aliased import AliasedClass
 from session.merge_results import merged_result
 from session.query_clauses import QueryClauses, RowsOf, warn_of_old_way
 
@@ -423,7 +423,8 @@ class Query(QueryClauses, Generic[_T]):
             entity = description.get("entity")
             if entity is not None and _is_entity(description):
                 key = inspect(entity)
-                aliases[key] = aliased(key.mapper.class_, subquery, name=description["name"])
+                name = description["name"]
+                aliases[key] = AliasedClass(key.mapper.class_, subquery, name=name, use_mapper_path=True)
                 entities.append(aliases[key])
             else:
                 entities.append(known_as(rows_of.criterion(element), description["name"]))

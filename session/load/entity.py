@@ -118,14 +118,13 @@ class EntityBuild:
             return found
         part = self.parts[prop, available] = Part(prop.key)
         directive = self.directive(prop, mapper)
-        name = prop.strategy
-        if directive is not None and directive.name:
-            if not (directive.default and not accepts_default(prop, directive.name)):
-                name = directive.name
+        if not available and directive is self.scope.defaults.get(COLUMN):  # what load_only() says is about its class
+            directive = None
+        name = self.strategy(prop, directive)
         if prop.is_column and self.scope.only_keys is not None and name in ("deferred", "raise_deferred"):
             # it was asked for by name
             name, directive = "column", None
-        if not available and prop.is_column:
+        if not available and prop.is_column and name not in PUT_OFF:
             part.late = name == "column"
             part.reset = not part.late
             return part
@@ -133,6 +132,21 @@ class EntityBuild:
             return part
         strategy_for(prop, name).compile(self, part, mapper, directive, available)
         return part
+
+    def strategy(self, prop: Any, directive: Directive | None) -> str:
+        """Give the name of the strategy that mapping and options choose for an attribute."""
+        if directive is None or not directive.name or (directive.default and not accepts_default(prop, directive.name)):
+            return prop.strategy  # type: ignore[no-any-return]
+        return directive.name
+
+    def is_put_off(self, prop: Any, mapper: Any) -> bool:
+        """Tell whether a column is to be loaded when it is first read, by its mapping or an option for it alone."""
+        if not prop.is_column:
+            return False
+        directive = self.directive(prop, mapper)
+        if directive is self.scope.defaults.get(COLUMN):
+            directive = None
+        return self.strategy(prop, directive) in PUT_OFF
 
     def directive(self, prop: Any, mapper: Any) -> Directive | None:
         """Give what the options say about an attribute."""

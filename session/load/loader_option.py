@@ -496,8 +496,13 @@ def same_alias(first: Any, second: Any) -> bool:
 
 
 def entity_key(entity: Any) -> Any:
-    """Give what root scopes are filed under: an alias for itself, a mapper for its whole hierarchy."""
-    return entity.base_alias if entity.is_aliased_class else entity.base_mapper
+    """Give what root scopes are filed under: an alias for itself, a mapper for its whole hierarchy.
+
+    An alias that stands for its class, as in ``Query.union()``, goes by the mapper.
+    """
+    if entity.is_aliased_class and not entity.use_mapper_path:
+        return entity.base_alias
+    return entity.mapper.base_mapper
 
 
 # -- pickling -------------------------------------------------------------------------------------

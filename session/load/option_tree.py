@@ -171,7 +171,8 @@ class OptionSet:
         """Give the path and the scope of an entity that the statement selects."""
         path = self.at
         if path is None or not entity.mapper.isa(path.steps[-1].mapper):
-            path, scope = Path.root(entity), self.scope(entity)
+            stands_for_class = entity.is_aliased_class and entity.use_mapper_path
+            path, scope = Path.root(entity.mapper if stands_for_class else entity), self.scope(entity)
         else:
             scope = self.scope_at(path.steps)
         if self.only_keys is not None:
@@ -303,7 +304,7 @@ def resolve_options(options: Iterable[Any], entities: Iterable[Any] | None = Non
 def _check_root(option: Load, entities: list[Any]) -> None:
     """Refuse an option that no entity of the statement is concerned with."""
     root = option.root
-    if root is None or any(links(entity, root) for entity in entities):
+    if root is None or any(links(entity, root) and _goes_by(entity, root) for entity in entities):
         return
     names = ", ".join(sorted({label(entity) for entity in entities}))
     first = option.settings[0].step if option.settings else None
@@ -319,6 +320,11 @@ def _check_root(option: Load, entities: list[Any]) -> None:
         f"Begin the option at one of them and name every relationship on the way, "
         f"as in joinedload(Parent.children).joinedload(Child.toys)"
     )
+
+
+def _goes_by(entity: Any, root: Any) -> bool:
+    """Tell whether options for a class are for an entity: what is for an alias begins at the alias."""
+    return root.is_aliased_class or not entity.is_aliased_class or bool(entity.use_mapper_path)
 
 
 #: kinds of attribute settings, by the flag of the property

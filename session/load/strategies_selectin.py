@@ -440,8 +440,10 @@ class SubclassLoad:
         self.mapper = mapper
         self.path = build.path
         self.prepared: PreparedSelect | None = None
-        #: what the subclass has and the base class has not
-        self.keys = [key for key in mapper.props if key not in source.props]
+        #: what the subclass has and the base class has not, without what waits until it is read
+        self.keys = [
+            key for key, prop in mapper.props.items() if key not in source.props and not build.is_put_off(prop, mapper)
+        ]
         self.selected = {*self.keys, *mapper.pk_keys}
         discriminator = mapper.prop_of_column.get(mapper.polymorphic_on)
         if discriminator is not None:
