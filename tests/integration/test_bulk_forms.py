@@ -142,6 +142,7 @@ def test_a_delete_may_be_run_for_each_of_several_rows(session: Session, strategy
 
 
 def test_rows_of_which_no_object_is_there_go_to_the_database_at_once(engine: Engine, session: Session) -> None:
+    session.expunge_all()
     statement = delete(Person).where(Person.id == bindparam("which"))
     with Statements(engine) as sent:
         assert session.execute(statement, [{"which": 1}, {"which": 2}], execution_options=FOR_EACH).rowcount == 2
