@@ -58,7 +58,7 @@ def test_a_session_in_use_cannot_be_copied(db: Engine, use: Callable[[Session], 
 
 def test_a_session_cannot_be_pickled() -> None:
     with pytest.raises(TypeError):
-        pickle.dumps(Session())
+        pickle.loads(pickle.dumps(Session()))  # PyPy refuses the second
 
 
 def test_copies_of_makers_make_sessions(db: Engine) -> None:
