@@ -15,7 +15,6 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import (
     ArgumentError,
@@ -37,6 +36,7 @@ from session.lifecycle import LifeCycle
 from session.load import bulk_methods
 from session.lookups import SessionLookups
 from session.lookups import all_sessions as _sessions
+from session.mapping.inspect import class_mapper
 from session.query import Query
 from session.statements import Statements
 from session.transaction import SessionTransaction, SessionTransactionOrigin, check_managed
@@ -586,7 +586,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         :param return_defaults: put generated primary keys into the dictionaries.
         :param render_nulls: write ``None`` as NULL, instead of leaving it to the column's default.
         """
-        target = inspect(mapper).mapper
+        target = class_mapper(mapper)
         self._in_bulk(
             bulk_methods.bulk_insert_mappings,
             target,
@@ -600,7 +600,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
 
         :param mapper: a mapped class or mapper.
         """
-        self._in_bulk(bulk_methods.bulk_update_mappings, inspect(mapper).mapper, mappings)
+        self._in_bulk(bulk_methods.bulk_update_mappings, class_mapper(mapper), mappings)
 
     def _in_bulk(self, work: Callable[..., None], *args: Any, **keywords: Any) -> None:
         check_managed(self)

@@ -304,7 +304,7 @@ def resolve_options(options: Iterable[Any], entities: Iterable[Any] | None = Non
 def _check_root(option: Load, entities: list[Any]) -> None:
     """Refuse an option that no entity of the statement is concerned with."""
     root = option.root
-    if root is None or any(links(entity, root) and _goes_by(entity, root) for entity in entities):
+    if root is None or any(links(entity, root) and _goes_by(entity, option) for entity in entities):
         return
     names = ", ".join(sorted({label(entity) for entity in entities}))
     first = option.settings[0].step if option.settings else None
@@ -322,9 +322,18 @@ def _check_root(option: Load, entities: list[Any]) -> None:
     )
 
 
-def _goes_by(entity: Any, root: Any) -> bool:
-    """Tell whether options for a class are for an entity: what is for an alias begins at the alias."""
-    return root.is_aliased_class or not entity.is_aliased_class or bool(entity.use_mapper_path)
+def _goes_by(entity: Any, option: Load) -> bool:
+    """Tell whether an option that begins at a class can be meant for an entity.
+
+    What is for the attributes of an alias begins at the alias; of attributes that only subclasses have, and of
+    the subclasses to be loaded, an alias may know nothing.
+    """
+    root = option.root
+    if root.is_aliased_class or not entity.is_aliased_class or entity.use_mapper_path:
+        return True
+    if all(setting.kind == ENTITY for setting in option.settings):
+        return True
+    return not (entity.is_with_polymorphic or entity.mapper.isa(root.mapper))
 
 
 #: kinds of attribute settings, by the flag of the property

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, FetchedValue, bindparam, delete, func, insert, in
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, SAWarning
 
 from session import DeclarativeBase, Mapped, Session, mapped_column
-from session.exc import StaleDataError
+from session.exc import StaleDataError, UnmappedClassError
 
 from .everyday import Statements
 
@@ -198,3 +198,9 @@ def test_objects_take_the_values_that_python_makes_on_update(engine: Engine, ses
     assert not sent.texts
     assert first.by_sql == 3
     assert not inspect(first).modified
+
+
+def test_bulk_methods_refuse_a_class_that_is_not_mapped(session: Session) -> None:
+    for method in (session.bulk_insert_mappings, session.bulk_update_mappings):
+        with pytest.raises(UnmappedClassError):
+            method(int, [{"id": 1}])

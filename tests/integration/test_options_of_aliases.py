@@ -23,6 +23,7 @@ from session import (
     load_only,
     mapped_column,
     relationship,
+    selectin_polymorphic,
     selectinload,
     with_polymorphic,
 )
@@ -122,3 +123,14 @@ def test_options_of_a_class_are_taken_where_its_alias_is_selected_too(session: S
     pot = session.scalars(select(alias).order_by(alias.id).options(selectinload(alias.plants))).first()
     assert pot is not None
     assert [plant.id for plant in pot.__dict__["plants"]] == [1, 2]
+
+
+def test_options_of_subclasses_say_nothing_where_an_alias_knows_none_of_them(session: Session) -> None:
+    alias = aliased(Pot)
+    for selected, option in (
+        (alias, defer(Bed.width)),
+        (with_polymorphic(Pot, [Bed]), selectin_polymorphic(Pot, [Bed])),
+    ):
+        session.expunge_all()
+        pots = {pot.id: pot for pot in session.scalars(select(selected).options(option))}
+        assert pots[2].width == 3
