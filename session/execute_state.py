@@ -21,7 +21,7 @@ from session.core.sql import ExecutableOption
 if TYPE_CHECKING:
     from session.sessions import Session
 
-__all__ = ["LoadSettings", "ORMExecuteState", "UpdateDeleteSettings", "UserDefinedOption"]
+__all__ = ["LoadSettings", "ORMExecuteState", "UpdateDeleteSettings", "UserDefinedOption", "invoke_for_token"]
 
 NO_OPTIONS: Mapping[str, Any] = immutabledict()
 LOAD_CONTEXT = "_load_context"
@@ -143,6 +143,12 @@ class ORMExecuteState:
     def update_execution_options(self, **opts: Any) -> None:
         """Add to the options of this execution, for the statement and for later listeners' own executions."""
         self.local_execution_options = immutabledict({**self.local_execution_options, **opts})
+
+    @property
+    def token(self) -> Any:
+        """The identity token that the objects of the statement have, ``None`` if that is open."""
+        given = self.execution_options.get("identity_token")
+        return self._load.get("identity_token") if given is None else given
 
     # -- what it is about ----------------------------------------------------------------------
 
@@ -280,6 +286,20 @@ class ORMExecuteState:
         if options is None:
             options = options_of(self.statement)
         return [option for option in options if getattr(option, "is_user_defined", False)]
+
+
+def invoke_for_token(execution: ORMExecuteState, token: Any, bind_arguments: Mapping[str, Any]) -> Any:
+    """Execute the statement now, and give the objects that it brings an identity token.
+
+    :param token: the token, also where a loader's statement goes by another one.
+    :param bind_arguments: added to the present ones.
+    :return: a Core ``Result``.
+    """
+    options: dict[str, Any] = {"identity_token": token}
+    load = execution.local_execution_options.get(LOAD_CONTEXT)
+    if load is not None:
+        options[LOAD_CONTEXT] = {**load, "identity_token": token}
+    return execution.invoke_statement(execution_options=options, bind_arguments=bind_arguments)
 
 
 def _merged(before: Any, added: Any) -> Any:

@@ -243,7 +243,10 @@ class Query(QueryClauses, Generic[_T]):
         )
 
     def count(self) -> int:
-        """Give the number of rows that this query has in the database: ``SELECT count(*) FROM (...)``."""
+        """Give the number of rows that this query has in the database: ``SELECT count(*) FROM (...)``.
+
+        :raises MultipleResultsFound: a listener had the statement run in several databases, and merged the results.
+        """
         query = self._prepared().enable_eagerloads(False)
         if query._from_full is not None:
             inner = query._from_full
@@ -251,12 +254,15 @@ class Query(QueryClauses, Generic[_T]):
             query._need_columns()
             inner = query._select.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         counting = select(func.count(literal_column("*"))).select_from(inner.subquery())
+        for_listeners = [each for each in clauses_of(query._select).options if getattr(each, "is_user_defined", False)]
+        if for_listeners:
+            counting = counting.options(*for_listeners)
         return query.session.execute(  # type: ignore[no-any-return]
             counting,
             dict(query._params) or None,
             execution_options=query._execution_options,
             bind_arguments=query._bind_arguments(),
-        ).scalar()
+        ).scalar_one()
 
     def _bind_arguments(self) -> dict[str, Any]:
         """Arguments of ``get_bind`` for statements in which the entities are out of sight."""

@@ -105,6 +105,10 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     :raises ArgumentError: a parameter has a value that it cannot have.
     """
 
+    connection_callable: Callable[..., Connection] | None = None
+    """``connection_callable(mapper, instance)`` gives the connection to which a flush writes the row of an object,
+    where it is not the same for all objects of a class; for sharding."""
+
     # the verbs that are written down elsewhere
     execute = Statements.execute
     scalar = Statements.scalar

@@ -35,6 +35,10 @@ _PLAIN_KEYS = frozenset({int, str, bytes})
 class Statements:
     """Statements and look-ups of a Session."""
 
+    #: whether equal keys of one class may be several objects, told apart by tokens that ``_token_of()`` gives
+    _tells_tokens = False
+    _token_of: Callable[..., Any]
+
     identity_map: Any
     dispatch: Any
     execution_options: Mapping[str, Any]
@@ -184,7 +188,10 @@ class Statements:
         if not populate_existing and (with_for_update is None or with_for_update is False):
             if identity_token is None and execution_options:
                 identity_token = execution_options.get("identity_token")
-            shelf = self.identity_map.shelves.get((mapper.identity_class, identity_token))
+            token = identity_token
+            if token is None and self._tells_tokens:
+                token = self._token_of(mapper, ident, None, execution_options, bind_arguments)
+            shelf = self.identity_map.shelves.get((mapper.identity_class, token))
             state = None if shelf is None else shelf.get(ident)
             obj = None if state is None else state()
             if state is not None and obj is not None:

@@ -69,15 +69,20 @@ class ManyToMany(Dependency):
     # -- executing ---------------------------------------------------------------------------
 
     def process_deletes(self, uow: Any, states: Iterable[Any]) -> None:
-        removed: list[Row] = []
-        for state in states:
-            change = self.change(uow, state, self.delete_passive)
-            for child in (*change.unchanged, *change.deleted):
-                if child is not None and self._first_time(uow, state, child):
-                    self._collect(uow, state, child, removed, "delete", before=True)
-        self._write(uow, removed, [], [])
+        for connection, members in uow.by_connection(self.parent, states):
+            removed: list[Row] = []
+            for state in members:
+                change = self.change(uow, state, self.delete_passive)
+                for child in (*change.unchanged, *change.deleted):
+                    if child is not None and self._first_time(uow, state, child):
+                        self._collect(uow, state, child, removed, "delete", before=True)
+            self._write(uow, connection, removed, [], [])
 
     def process_saves(self, uow: Any, states: Iterable[Any]) -> None:
+        for connection, members in uow.by_connection(self.parent, states):
+            self._save(uow, connection, members)
+
+    def _save(self, uow: Any, connection: Connection, states: Iterable[Any]) -> None:
         removed: list[Row] = []
         moved: list[Row] = []
         added: list[Row] = []
@@ -99,7 +104,7 @@ class ManyToMany(Dependency):
                 for child in change.unchanged:
                     if child is not None:
                         self._collect_move(state, child, moved)
-        self._write(uow, removed, moved, added)
+        self._write(uow, connection, removed, moved, added)
 
     def _is_there(self, uow: Any, state: Any, child: Any, there: dict[Any, set[int]]) -> bool:
         """Tell whether the other direction, from which a pair has come into the queue of this one, had it before.
@@ -148,14 +153,11 @@ class ManyToMany(Dependency):
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def _write(self, uow: Any, removed: list[Row], moved: list[Row], added: list[Row]) -> None:
+    def _write(self, uow: Any, connection: Connection, removed: list[Row], moved: list[Row], added: list[Row]) -> None:
         """Delete, change and insert rows of the association table, in this order.
 
         :raises StaleDataError: if fewer rows were there than were to be deleted or changed.
         """
-        if not (removed or moved or added):
-            return
-        connection = uow.connection(self.parent)
         if removed:
             self._change(uow, connection, "DELETE", removed, tuple(removed[0]), ())
         if moved:

@@ -39,18 +39,18 @@ def save_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
     :raises StaleDataError: see :func:`session.flush.update.update_rows`.
     SQL: for each table UPDATEs in the order of the primary key, then INSERTs in the order of adding.
     """
-    pending, persistent = _sorted(base, states)
-    if base.batch:
-        _save_batch(uow, base, pending, persistent)
-        return
-    for state in pending:
-        _save_batch(uow, base, [state], [])
-    for state in persistent:
-        _save_batch(uow, base, [], [state])
+    for connection, members in uow.by_connection(base, states):
+        pending, persistent = _sorted(base, members)
+        if base.batch:
+            _save_batch(uow, base, connection, pending, persistent)
+            continue
+        for state in pending:
+            _save_batch(uow, base, connection, [state], [])
+        for state in persistent:
+            _save_batch(uow, base, connection, [], [state])
 
 
-def _save_batch(uow: Any, base: Any, pending: list[Any], persistent: list[Any]) -> None:
-    connection = uow.connection(base)
+def _save_batch(uow: Any, base: Any, connection: Connection, pending: list[Any], persistent: list[Any]) -> None:
     inserts = gather.segments(pending) if pending else []
     updates = gather.segments(persistent) if persistent else []
     for mapper, members in inserts:
@@ -93,8 +93,12 @@ def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
     :raises StaleDataError: see :func:`session.flush.delete.delete_rows`.
     SQL: for each table DELETEs in the order of the primary key.
     """
-    connection = uow.connection(base)
     wanted = [state for state in states if state not in uow.spared] if uow.spared else list(states)
+    for connection, members in uow.by_connection(base, wanted):
+        _delete_batch(uow, base, connection, list(members))
+
+
+def _delete_batch(uow: Any, base: Any, connection: Connection, wanted: list[Any]) -> None:
     if not wanted:
         return
     groups = gather.segments(_by_key(base, wanted))
@@ -138,13 +142,12 @@ def post_update(uow: Any, base: Any, columns: dict[Any, set[Any]]) -> None:
     :param columns: for each state the columns to write.
     SQL: UPDATEs by primary key.
     """
-    connection = uow.connection(base)
     wanted = [state for state in columns if state not in uow.spared]
-    pending, persistent = _sorted(base, wanted)
-    run: list[tuple[Any, frozenset[Any]]] = []
-    for mapper, members in gather.segments([*persistent, *pending]):
-        run = [(state, frozenset(columns[state])) for state in members]
-        update_columns(uow, connection, mapper, run)
+    for connection, states in uow.by_connection(base, wanted):
+        pending, persistent = _sorted(base, states)
+        for mapper, members in gather.segments([*persistent, *pending]):
+            run = [(state, frozenset(columns[state])) for state in members]
+            update_columns(uow, connection, mapper, run)
 
 
 # -- order -----------------------------------------------------------------------------------

@@ -354,6 +354,19 @@ class UnitOfWork:
             found = self._connections[mapper] = self.session._connection_for(mapper)
         return found
 
+    def by_connection(self, mapper: Any, states: Iterable[Any]) -> Iterable[tuple[Connection, Iterable[Any]]]:
+        """Divide objects by the connection that their rows are written to: one for all, unless the Session chooses.
+
+        :param mapper: the base mapper of them all.
+        """
+        choose = self.session.connection_callable
+        if choose is None:
+            return ((self.connection(mapper), states),)
+        divided: dict[Connection, list[Any]] = {}
+        for state in states:
+            divided.setdefault(choose(mapper, state.obj()), []).append(state)
+        return divided.items()
+
     # -- order ---------------------------------------------------------------------------------
 
     def states_of(self, task: Task) -> list[Any]:

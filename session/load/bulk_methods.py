@@ -24,6 +24,7 @@ def bulk_insert_mappings(
     :param return_defaults: put generated primary keys into the dictionaries.
     :param render_nulls: see :func:`insert_rows`.
     """
+    _need_one_connection(session)
     rows = checked_rows(mappings if isinstance(mappings, list) else list(mappings))
     if rows:
         insert_rows(session._connection_for(mapper), mapper, rows, render_nulls=render_nulls, keep_keys=return_defaults)
@@ -31,6 +32,7 @@ def bulk_insert_mappings(
 
 def bulk_update_mappings(session: Any, mapper: Any, mappings: Iterable[Row]) -> None:
     """Update by dictionaries with primary keys; see ``Session.bulk_update_mappings``."""
+    _need_one_connection(session)
     rows = checked_rows(mappings if isinstance(mappings, list) else list(mappings))
     if rows:
         update_rows(session._connection_for(mapper), mapper, rows)
@@ -50,6 +52,7 @@ def bulk_save_objects(
     :param update_changed_only: UPDATE only what has changed since the object was loaded.
     :param preserve_order: write in the order given; otherwise by class, INSERTs apart from UPDATEs.
     """
+    _need_one_connection(session)
     states = [instance_state(obj) for obj in objects]
     if not preserve_order:
         places = {mapper: place for place, mapper in enumerate(dict.fromkeys([state.mapper for state in states]))}
@@ -70,6 +73,14 @@ def bulk_save_objects(
                 if len(found) == len(mapper.pk_keys):
                     values = tuple(found[key] for key in mapper.pk_keys)
                     state.ident = values if len(values) > 1 else values[0]
+
+
+def _need_one_connection(session: Any) -> None:
+    if session.connection_callable is not None:
+        raise NotImplementedError(
+            "The bulk methods of a Session write all rows of a class to one connection, and this Session chooses one "
+            "for each object; add() the objects, or run insert() or update() with bind_arguments for one shard"
+        )
 
 
 def _runs(states: Sequence[Any]) -> Iterator[tuple[Any, bool, list[Any]]]:

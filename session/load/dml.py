@@ -273,8 +273,9 @@ class _Run:
         """Put values that were written by primary key into the objects of these keys."""
         keys = self.mapper.pk_keys
         shelf = {}
+        token = self.options.get("identity_token")
         for state in self.session.identity_map.all_states():
-            if state.mapper.base_mapper is self.mapper.base_mapper:
+            if state.mapper.base_mapper is self.mapper.base_mapper and (token is None or state.identity_token == token):
                 shelf[state.ident if isinstance(state.ident, tuple) else (state.ident,)] = state
         if not shelf:
             return
@@ -319,7 +320,7 @@ class _Run:
         if extra:
             statement = statement.values(**extra)
             params = {key: value for key, value in params.items() if key not in extra}
-        sync = Synchronizer(self.session, statement, criteria, params, strategy)
+        sync = Synchronizer(self.session, statement, criteria, params, strategy, self.options.get("identity_token"))
         if strategy in ("auto", "evaluate"):
             sync.find_by_evaluation()
         returning = Returning(statement)

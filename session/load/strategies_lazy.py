@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound
 from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 from sqlalchemy.util import warn
 
@@ -248,7 +248,8 @@ class LazyLoader:
         if nulls and (nulls == len(values) or not getattr(target, "allow_partial_pks", True)):
             return None
         ident = values[0] if len(values) == 1 else tuple(values)
-        found = present(session, target, ident, state.identity_token, passive)
+        token = session._token_of(target, ident, state) if session._tells_tokens else state.identity_token
+        found = present(session, target, ident, token, passive)
         if found is not None:
             return None if found is GONE else found
         if not passive & SQL_OK or not passive & RELATED_OBJECT_OK:
@@ -257,7 +258,7 @@ class LazyLoader:
             session._autoflush()
             if prop.key in dict_ and not replaced and not state._deleted:
                 return ATTR_WAS_SET
-            found = present(session, target, ident, state.identity_token, passive)
+            found = present(session, target, ident, token, passive)
             if found is not None:
                 return None if found is GONE else found
         if not nulls and self.by_peers(session, state, passive, execution_options):
@@ -279,6 +280,11 @@ class LazyLoader:
                 path=shown_path(state, prop),
                 execution_options=execution_options,
             )[0]
+            if len(objects) > 1:
+                raise MultipleResultsFound(
+                    f"The lazy load of '{state.class_.__name__}.{prop.key}' looked for one {target.class_.__name__} "
+                    f"object by its primary key, and found {len(objects)}"
+                )
             obj = objects[0] if objects else None
         else:
             obj = load_by_identity(

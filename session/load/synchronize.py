@@ -44,10 +44,17 @@ class Synchronizer:
     :param criteria: everything that limits its rows.
     :param params: values of named parameters.
     :param strategy: see :func:`choose_strategy`.
+    :param token: the identity token of the objects that are meant; ``None`` for all.
     """
 
     def __init__(
-        self, session: Any, statement: Any, criteria: Sequence[Any], params: Mapping[str, Any], strategy: Any
+        self,
+        session: Any,
+        statement: Any,
+        criteria: Sequence[Any],
+        params: Mapping[str, Any],
+        strategy: Any,
+        token: Any = None,
     ) -> None:
         self.session = session
         self.statement = statement
@@ -56,6 +63,7 @@ class Synchronizer:
         self.criteria = criteria
         self.params = params
         self.strategy = strategy
+        self.token = token
         self.matched: list[Any] = []
         #: objects that lack the values by which one could tell
         self.uncertain: list[Any] = []
@@ -88,9 +96,9 @@ class Synchronizer:
 
     def objects(self) -> Iterable[Any]:
         """Yield the Session's objects of the class."""
-        mapper = self.mapper
+        mapper, token = self.mapper, self.token
         for state in list(self.session.identity_map.all_states()):
-            if state.mapper.isa(mapper):
+            if state.mapper.isa(mapper) and (token is None or state.identity_token == token):
                 obj = state.obj()
                 if obj is not None:
                     yield obj
@@ -101,15 +109,9 @@ class Synchronizer:
 
     def take_keys(self, keys: Iterable[Sequence[Any]]) -> None:
         """Find the objects by primary keys of rows."""
-        identity_map = self.session.identity_map
-        mapper = self.mapper
-        single = len(mapper.primary_key) == 1
+        single = len(self.mapper.primary_key) == 1
         wanted = {key[0] if single else tuple(key) for key in keys}
-        for state in list(identity_map.all_states()):
-            if state.ident in wanted and state.mapper.isa(mapper):
-                obj = state.obj()
-                if obj is not None:
-                    self.matched.append(obj)
+        self.matched.extend([obj for obj in self.objects() if instance_state(obj).ident in wanted])
 
     def after_update(self, values: Mapping[Any, Any]) -> None:
         """Put the new values into the objects, or expire what cannot be computed.
