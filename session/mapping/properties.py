@@ -68,11 +68,22 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
         key = (mapper.column_prefix or "") + column.key
         if excluded(mapper, key, column.key, local=mapper.local_table.c.contains_column(column), column=column):
             continue
+        _check_free(mapper, key, column)
         configure_property(mapper, key, column, init=False, setparent=True)
     for key, value in waiting.items():
         configure_property(mapper, key, value, init=False)
     if parent is not None and mapper.concrete:
         _adopt_descriptors(mapper, parent)
+
+
+def _check_free(mapper: Mapper[Any], key: str, column: Any) -> None:
+    """Refuse a relationship that has the name of a column, which would take its place."""
+    present = mapper.props.get(key)
+    if present is not None and present.is_relationship and present.parent is mapper:
+        raise ArgumentError(
+            f"{mapper.class_.__name__}.{key} is a relationship, and the column {column} would be mapped under the same "
+            f"name: give one of them another, the column by an attribute for it, as in {key}_ = Column({column.name!r})"
+        )
 
 
 def _one_for_each_column(mapper: Mapper[Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
