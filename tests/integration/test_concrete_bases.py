@@ -362,6 +362,7 @@ def test_a_class_without_identity_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"Cat.* no polymorphic_identity"):
         Base.registry.configure()
     assert Animal.__abstract__  # type: ignore[attr-defined]
+    Base.registry.dispose()
 
 
 def test_a_hierarchy_of_dataclasses_has_relationships_of_its_own(engine: Engine) -> None:

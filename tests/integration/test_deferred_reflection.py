@@ -112,7 +112,7 @@ def program(models: SimpleNamespace, engine: Engine) -> list[Any]:
         outcome(lambda: m.User(unheard="of")),
         outcome(lambda: m.Reflected.prepare(None)),
     ]
-    m.orm.configure_mappers()
+    m.Base.registry.configure()
     m.Reflected.prepare(engine)
     m.Reflected.prepare(engine)
     results += [tables(), *map(columns, (m.User, m.Nicked, m.Engineer, m.Address, m.Item))]
