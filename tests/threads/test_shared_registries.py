@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,9 +24,12 @@ from session import (
 from session.instrument.events import EVERY_INSTANCE, _Hold
 from session.mapping.events import _MapperHold
 
-from .test_many_sessions import eager_switches, on_threads  # noqa: F401 -- a fixture for each test here
+from .test_many_sessions import eager_switches, of_listeners_let_go, on_threads  # noqa: F401 -- a fixture for each test
 
-pytestmark = pytest.mark.usefixtures("eager_switches")
+pytestmark = [
+    pytest.mark.usefixtures("eager_switches", "collected"),
+    of_listeners_let_go,
+]
 
 
 def meanwhile(once: Callable[[], Any], times: int, others: Callable[[], Any]) -> None:
@@ -44,6 +48,13 @@ def meanwhile(once: Callable[[], Any], times: int, others: Callable[[], Any]) ->
             over.set()
 
     on_threads(work, 3)
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """The classes of a test go with it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
