@@ -4,7 +4,7 @@
 __all__ = ["bind", "bind_rows", "count_each", "fetch_each", "key_each"]
 
 
-def bind(tuple slots, given, extracted, value_of):
+def bind(tuple slots, given, extracted, plan):
     """Give the driver's value for each parameter of a statement."""
     cdef list bound = []
     cdef tuple slot
@@ -14,7 +14,7 @@ def bind(tuple slots, given, extracted, value_of):
         if key in given:
             value = given[key]
         elif given or extracted is None or source < 0 or extracted[source].required:
-            value = value_of(slot, given, extracted)
+            value = plan.value_of(slot, given, extracted)
         else:
             value = extracted[source].effective_value
         bound.append(value if processor is None else processor(value))

@@ -26,6 +26,7 @@ from session._cy.state cimport InstanceState, instance_dict, live_object
 
 from session.constants import INSTANCE_STATE as _INSTANCE_STATE
 from session.exc import StaleDataError
+from session.heard import heard as _heard
 
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
@@ -40,6 +41,7 @@ cdef extern from *:
     bint session_makes_plain_objects(PyObject *cls)
 
 cdef str INSTANCE_STATE = _INSTANCE_STATE
+cdef set heard = _heard
 cdef tuple NO_ARGUMENTS = ()
 
 __all__ = [
@@ -134,7 +136,7 @@ cdef class RowLoader:
         :param rows: raw rows, as the driver gave them.
         """
         plain = self.plain and context.plain
-        if plain:
+        if plain and ("load" in heard or "refresh" in heard):
             dispatch = self.manager.dispatch
             plain = not (dispatch.load or dispatch.refresh)
         method = self.load_plain if plain else self.load_general

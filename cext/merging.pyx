@@ -16,6 +16,7 @@ from session.constants import (
     PASSIVE_MERGE as _PASSIVE_MERGE,
 )
 from session.exc import UnmappedInstanceError
+from session.heard import heard as _heard
 
 __all__ = ["COLUMN", "OTHER", "RELATED", "MergePlan", "MergeStep", "MergeWalk", "put_related", "related_to_merge"]
 
@@ -27,6 +28,7 @@ cdef enum:
 
 cdef str INSTANCE_STATE = _INSTANCE_STATE
 cdef object PASSIVE_MERGE = _PASSIVE_MERGE
+cdef set heard = _heard
 
 
 cdef class MergeStep:
@@ -241,12 +243,11 @@ cdef class MergeWalk:
         if self.load and not visit.made:
             return
         own_state = visit.own_state
-        dispatch = own_state.manager.dispatch
         if not self.load:
             own_state.commit_all(visit.own_values)
-            dispatch._sa_event_merge_wo_load(own_state, None)
-        if visit.made:
-            dispatch.load(own_state, None)
+            own_state.manager.dispatch._sa_event_merge_wo_load(own_state, None)
+        if visit.made and "load" in heard:
+            own_state.manager.dispatch.load(own_state, None)
 
 
 cdef int copy_column(MergeStep step, dict values, InstanceState own_state, dict own_values, bint load) except -1:

@@ -3,10 +3,13 @@
 
 from sqlalchemy.util import immutabledict
 
+from session.heard import heard as _heard
+
 __all__ = ["Run"]
 
 NO_OPTIONS = immutabledict()
 
+cdef set heard = _heard
 cdef long long last_number = 0
 
 
@@ -70,7 +73,7 @@ cdef class Run:
             last_number += 1
             run_id = last_number
         self.run_id = run_id
-        self.watches_new = session.dispatch.loaded_as_persistent or None
+        self.watches_new = ("loaded_as_persistent" in heard and session.dispatch.loaded_as_persistent) or None
         self.plain = (
             not populate_existing
             and refresh_state is None
@@ -111,7 +114,7 @@ cdef class Run:
         run.populate_existing = False
         run.autoflush = True
         run.identity_token = identity_token
-        run.watches_new = session.dispatch.loaded_as_persistent or None
+        run.watches_new = ("loaded_as_persistent" in heard and session.dispatch.loaded_as_persistent) or None
         run.plain = run.carried_options is None and run.watches_new is None
         run.peers = session.lazy_peers
         run._ends_result = True

@@ -25,7 +25,7 @@ class Binds:
     """The binds of a Session, and how one is chosen."""
 
     bind: Engine | Connection | None
-    _binds: immutabledict[Any, Any] = immutabledict()
+    _binds: immutabledict[Any, Any]
     _own_get_bind: bool
     _connection_for_bind: Callable[..., Connection]
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from session.core.event import legacy_signature
 from session.core.inspection import precede
 from session.factory import scoped_session, sessionmaker
+from session.heard import heard
 from session.instrument.class_events import InstrumentationEvents
 from session.instrument.events import AttributeEvents, InstanceEvents
 from session.mapping.events import MapperEvents, RegistryEvents
@@ -80,6 +81,7 @@ class SessionEvents(event.Events[Any]):
     def _listen(cls, event_key: Any, *, raw: bool = False, restore_load_context: bool = False, **keywords: Any) -> None:
         if event_key.identifier in _ABOUT_OBJECTS and not raw:
             event_key = event_key.with_wrapper(_with_object(event_key._listen_fn))
+        heard.add(event_key.identifier)
         event_key.base_listen(**keywords)
 
     # -- statements ----------------------------------------------------------------------------

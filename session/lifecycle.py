@@ -17,6 +17,7 @@ from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from session._accel import cascading, state_loops
 from session.exc import FlushError, StaleDataError
+from session.heard import heard
 from session.instrument.base import instance_state, state_label
 from session.snapshot import filed
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from session.transaction import SessionTransaction
 
 __all__ = ["LifeCycle"]
+
+_COMING = frozenset(("before_attach", "after_attach", "transient_to_pending"))
+"""Events of an object that is added."""
 
 
 class LifeCycle:
@@ -73,6 +77,8 @@ class LifeCycle:
         self._save_or_update_state(state)
 
     def _hears_of_coming(self) -> bool:
+        if heard.isdisjoint(_COMING):
+            return False
         dispatch = self.dispatch
         return bool(dispatch.before_attach or dispatch.after_attach or dispatch.transient_to_pending)
 
@@ -177,7 +183,7 @@ class LifeCycle:
             self.identity_map.add(state)
         if attach:
             self._after_attach(state, obj)
-        elif revert_deletion and was_deleted and self.dispatch.deleted_to_persistent:
+        elif revert_deletion and was_deleted and "deleted_to_persistent" in heard:
             self.dispatch.deleted_to_persistent(self, state)
 
     def _before_attach(self, state: Any, obj: Any) -> bool:
@@ -196,7 +202,7 @@ class LifeCycle:
                     f"{home.session_id}; expunge it there first, or merge() it into this one"
                 )
             state.detach()
-        if self.dispatch.before_attach:
+        if "before_attach" in heard:
             self.dispatch.before_attach(self, state)
         return True
 
@@ -205,14 +211,13 @@ class LifeCycle:
         pending = state.ident is None
         if pending or state.modified:
             state._strong_obj = obj
-        dispatch = self.dispatch
-        if dispatch.after_attach:
-            dispatch.after_attach(self, state)
+        if "after_attach" in heard:
+            self.dispatch.after_attach(self, state)
         if pending:
-            if dispatch.transient_to_pending:
-                dispatch.transient_to_pending(self, state)
-        elif dispatch.detached_to_persistent:
-            dispatch.detached_to_persistent(self, state)
+            if "transient_to_pending" in heard:
+                self.dispatch.transient_to_pending(self, state)
+        elif "detached_to_persistent" in heard:
+            self.dispatch.detached_to_persistent(self, state)
 
     def enable_relationship_loading(self, obj: Any) -> None:
         """Let an object that is not in the Session load its relationships through it.
@@ -227,7 +232,7 @@ class LifeCycle:
         state.extra("load_pending", lambda: True)
         if attach:
             state.home = self.identity_map
-            if self.dispatch.after_attach:
+            if "after_attach" in heard:
                 self.dispatch.after_attach(self, state)
 
     # -- going to be deleted -------------------------------------------------------------------
@@ -342,27 +347,27 @@ class LifeCycle:
             are in no Session.
         """
         failure: BaseException | None = None
-        home, dispatch = self.identity_map, self.dispatch
+        home = self.identity_map
         for state in states:
             if state.home is not home and not (to_transient and state.detached):
                 continue
             if state.ident is None:
-                listeners = dispatch.pending_to_transient
+                event = "pending_to_transient"
             elif state._deleted:
-                listeners = dispatch.deleted_to_detached
+                event = "deleted_to_detached"
             elif to_transient:
-                listeners = dispatch.persistent_to_transient
+                event = "persistent_to_transient"
             else:
-                listeners = dispatch.persistent_to_detached
+                event = "persistent_to_detached"
             obj = state()
             state.detach()
             if to_transient:
                 state.reset_identity()
                 state.expired = False
                 state.expired_keys = None
-            if listeners and obj is not None:
+            if event in heard and obj is not None:
                 try:
-                    listeners(self, state)
+                    getattr(self.dispatch, event)(self, state)
                 except BaseException as error:
                     failure = failure or error
         if failure is not None:
@@ -482,7 +487,7 @@ class LifeCycle:
     def _leave_new(self, fresh: Sequence[Any]) -> None:
         """Let states be pending no more: their rows are there."""
         new = self._new
-        listeners = self.dispatch.pending_to_persistent
+        listeners = self.dispatch.pending_to_persistent if "pending_to_persistent" in heard else None
         if listeners:
             for state in fresh:
                 if state in new:
@@ -497,7 +502,7 @@ class LifeCycle:
         """Take states out of the identity map whose rows were deleted; a rollback brings them back."""
         transaction = self._transaction
         deleted = None if transaction is None else transaction.snapshot.deleted
-        listeners = self.dispatch.persistent_to_deleted
+        listeners = self.dispatch.persistent_to_deleted if "persistent_to_deleted" in heard else None
         if not listeners:
             self.identity_map.discard_deleted(states, self._deleted, deleted)
             return

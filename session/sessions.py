@@ -39,7 +39,7 @@ from session.lookups import all_sessions as _sessions
 from session.mapping.inspect import class_mapper
 from session.query import Query
 from session.statements import Statements
-from session.transaction import SessionTransaction, SessionTransactionOrigin, check_managed
+from session.transaction import ACTIVE, AUTOBEGIN, BEGIN, SessionTransaction, check_managed
 
 __all__ = ["Session"]
 
@@ -162,6 +162,7 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         self._start()
         self._finish_on_close = close_resets_only is False
         self.bind = bind
+        self._binds = immutabledict()
         self._own_get_bind = type(self).get_bind is not Binds.get_bind
         self.autoflush = autoflush
         self.autobegin = autobegin
@@ -244,10 +245,11 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
             )
         if not begin and not self.autobegin:
             raise InvalidRequestError("This Session does not begin by itself (autobegin=False); call begin() first")
-        origin = SessionTransactionOrigin.BEGIN if begin else SessionTransactionOrigin.AUTOBEGIN
         self._keep_others_out("begin")
         try:
-            return SessionTransaction(self, origin) if self._transaction is None else self._transaction
+            if self._transaction is None:
+                return SessionTransaction(self, BEGIN if begin else AUTOBEGIN)
+            return self._transaction
         finally:
             self._moving.release()
 
@@ -399,11 +401,15 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     def _connection_for_bind(
         self, bind: Engine | Connection, execution_options: Mapping[str, Any] | None = None
     ) -> Connection:
-        if self._manager is not None:
+        manager, transaction = self._manager, self._transaction
+        if manager is not None and not (manager is transaction and manager._state is ACTIVE):
             check_managed(self)
-        transaction = self._transaction
         if transaction is None:
             transaction = self._autobegin_t()
+        elif execution_options is None and transaction._state is ACTIVE:
+            enlisted = transaction._connections.get(bind)
+            if enlisted is not None:
+                return enlisted.connection
         return transaction._connection_for_bind(bind, execution_options)
 
     # -- flush ---------------------------------------------------------------------------------

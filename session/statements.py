@@ -21,6 +21,7 @@ from session.core.selects import is_entity_select, subject_of
 from session.core.sql import coercions, roles
 from session.exc import ObjectDeletedError
 from session.execute_state import ORMExecuteState
+from session.heard import heard
 from session.load.execute import execute_select, execute_statement
 from session.load.refresh import load_by_identity, load_row
 
@@ -135,7 +136,7 @@ class Statements:
             own = statement.get_execution_options()
             added = {name: value for name, value in self.execution_options.items() if name not in own}
             execution_options = {**added, **execution_options}
-        if listeners is None:
+        if listeners is None and "do_orm_execute" in heard:
             listeners = self.dispatch.do_orm_execute
         if listeners:
             subject = subject_of(statement)
@@ -176,7 +177,8 @@ class Statements:
         """Give the object with a primary key, where the short way of :meth:`get` has not found it."""
         manager = getattr(entity, "__dict__", NO_OPTIONS).get(CLASS_MANAGER)
         mapper = _mapper_of(entity) if manager is None else manager.mapper
-        mapper.ensure_configured()
+        if mapper.registry.pending:
+            mapper.ensure_configured()
         if mapper.composite_key or ident.__class__ not in _PLAIN_KEYS:
             ident = _raw_key(mapper, ident)
             if ident is None:

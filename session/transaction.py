@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Iterator
 from enum import Enum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, PendingRollbackError, ResourceClosedError, SAWarning
 
 from session._accel import state_loops
 from session.exc import FlushError
+from session.heard import heard
 from session.snapshot import Snapshot, filed
 from session.state_changes import ANY_STATE, SAME_STATE, Guarded, moves
 
@@ -62,13 +63,19 @@ class SessionTransactionOrigin(Enum):
     """The Session itself, for the time of a flush."""
 
 
-class _Enlisted(NamedTuple):
+AUTOBEGIN, BEGIN, BEGIN_NESTED, SUBTRANSACTION = SessionTransactionOrigin
+
+
+class _Enlisted:
     """A connection that takes part in a transaction."""
 
-    connection: Connection
-    transaction: Any
-    ours_to_end: bool
-    ours_to_close: bool
+    __slots__ = ("connection", "ours_to_close", "ours_to_end", "transaction")
+
+    def __init__(self, connection: Connection, transaction: Any, ours_to_end: bool, ours_to_close: bool) -> None:
+        self.connection = connection
+        self.transaction = transaction
+        self.ours_to_end = ours_to_end
+        self.ours_to_close = ours_to_close
 
 
 class SessionTransaction(Guarded):
@@ -93,8 +100,9 @@ class SessionTransaction(Guarded):
     def __init__(
         self, session: Session, origin: SessionTransactionOrigin, parent: SessionTransaction | None = None
     ) -> None:
-        check_managed(session)
-        self.nested = nested = origin is SessionTransactionOrigin.BEGIN_NESTED
+        if session._manager is not None:
+            check_managed(session)
+        self.nested = nested = origin is BEGIN_NESTED
         if nested and parent is None:
             raise InvalidRequestError("A savepoint needs a transaction around it; call begin() before begin_nested()")
         self.session: Session = session
@@ -103,22 +111,23 @@ class SessionTransaction(Guarded):
         self._moving = session._moving
         self._state = ACTIVE
         self._boundary = parent is None or nested
-        self._connections: dict[Any, _Enlisted] = {}
         if nested:
             self._previous_nested = session._nested_transaction
             if not session._flushing:
                 session.flush()
         if self._boundary:
-            self.snapshot = Snapshot(whole=parent is None)
+            self.snapshot = Snapshot(parent is None)
+            self._connections: dict[Any, _Enlisted] = {}
             self._enlisted: list[_Enlisted] = []
             self._get_bind = session.get_bind
         else:
             assert parent is not None
             self.snapshot = parent.snapshot
+            self._connections = parent._connections
         if parent is not None and parent._state is CLOSED:  # while the savepoint's flush ran
             parent._refuse("begin")
         session._transaction = self
-        if session.dispatch.after_transaction_create:
+        if "after_transaction_create" in heard:
             session.dispatch.after_transaction_create(session, self)
 
     # -- what it is ----------------------------------------------------------------------------
@@ -220,8 +229,7 @@ class SessionTransaction(Guarded):
     def _begin(self, nested: bool = False) -> SessionTransaction:
         session = self.session  # None once it is closed, by whomever
         self._require("begin", ACTIVE)
-        origin = SessionTransactionOrigin.BEGIN_NESTED if nested else SessionTransactionOrigin.SUBTRANSACTION
-        return type(self)(session, origin, self)
+        return type(self)(session, BEGIN_NESTED if nested else SUBTRANSACTION, self)
 
     def _connection_for_bind(self, bind: Any, execution_options: Any = None) -> Connection:
         """Give the connection for a bind; the first time, begin its part of the transaction."""
@@ -243,7 +251,7 @@ class SessionTransaction(Guarded):
         if self._parent is not None:
             outer = self._parent._connection_for_bind(bind, execution_options)
         connection = self._enlist(bind, outer, execution_options)
-        if session.dispatch.after_begin:
+        if "after_begin" in heard:
             session.dispatch.after_begin(session, self, connection)
         return connection
 
@@ -325,7 +333,7 @@ class SessionTransaction(Guarded):
     def _flush_and_prepare(self) -> None:
         self._announce(ACTIVE)  # SQL may run meanwhile, and nobody else may end this transaction
         session = self.session
-        if session.dispatch.before_commit:
+        if "before_commit" in heard:
             session.dispatch.before_commit(session)
         self._flush_all()
         if self._parent is None and session.twophase:
@@ -342,11 +350,12 @@ class SessionTransaction(Guarded):
     def _flush_all(self) -> None:
         """Commit what was begun inside of this transaction, and flush until nothing is left to be flushed."""
         session = self.session
-        for inner in self._inner():
-            inner.commit()
+        if session._transaction is not self:
+            for inner in self._inner():
+                inner.commit()
         if not session._flushing:
             rounds = 0
-            while not session._is_clean():
+            while session._new or session._deleted or session.identity_map._modified:
                 if rounds == FLUSH_ROUNDS:
                     raise FlushError(
                         f"After {rounds} flushes this commit still finds changed objects; "
@@ -396,7 +405,7 @@ class SessionTransaction(Guarded):
 
     def _after_commit(self) -> None:
         try:
-            if self.session.dispatch.after_commit:
+            if "after_commit" in heard:
                 self.session.dispatch.after_commit(self.session)
         finally:
             self._keep_changes()
@@ -448,7 +457,7 @@ class SessionTransaction(Guarded):
             parent._cause = _cause
         if failure is not None:
             raise failure
-        if session.dispatch.after_soft_rollback:
+        if "after_soft_rollback" in heard:
             session.dispatch.after_soft_rollback(session, self)
         if _to_root and parent is not None:
             parent.rollback(_to_root=True)
@@ -459,7 +468,7 @@ class SessionTransaction(Guarded):
         :return: the first error of the database or a listener; the objects are restored nevertheless.
         """
         failure = self._roll_back_connections()
-        if failure is None and self.session.dispatch.after_rollback:
+        if failure is None and "after_rollback" in heard:
             try:
                 self.session.dispatch.after_rollback(self.session)
             except BaseException as error:
@@ -507,7 +516,7 @@ class SessionTransaction(Guarded):
         if self._boundary:
             self._release(invalidate)
         self._state = CLOSED
-        if session.dispatch.after_transaction_end:
+        if "after_transaction_end" in heard:
             session.dispatch.after_transaction_end(session, self)
         self.session = None  # type: ignore[assignment]
 
@@ -519,13 +528,13 @@ class SessionTransaction(Guarded):
         self._require_room("close", CLOSED)
 
     def _release(self, invalidate: bool) -> None:
-        for connection, transaction, ours_to_end, ours_to_close in self._enlisted:
+        for enlisted in self._enlisted:
             if invalidate:
-                connection.invalidate()
-            if ours_to_end and transaction.is_active:
-                transaction.close()
-            if ours_to_close:
-                connection.close()
+                enlisted.connection.invalidate()
+            if enlisted.ours_to_end and enlisted.transaction.is_active:
+                enlisted.transaction.close()
+            if enlisted.ours_to_close:
+                enlisted.connection.close()
 
     # -- as a context manager ------------------------------------------------------------------
 

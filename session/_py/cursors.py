@@ -19,14 +19,14 @@ def bind(
     slots: tuple[Slot, ...],
     given: Mapping[str, Any],
     extracted: Sequence[Any] | None,
-    value_of: Callable[[Slot, Mapping[str, Any], Sequence[Any] | None], Any],
+    plan: Any,
 ) -> list[Any]:
     """Give the driver's value for each parameter of a statement.
 
     :param slots: the parameters.
     :param given: values by key.
     :param extracted: parameters of another statement of the same shape, whose values count where none is given.
-    :param value_of: gives the value where it is found in neither of the usual places.
+    :param plan: its ``value_of()`` gives the value where it is found in neither of the usual places.
     """
     bound = []
     for slot in slots:
@@ -34,7 +34,7 @@ def bind(
         if key in given:
             value = given[key]
         elif given or extracted is None or source < 0 or extracted[source].required:
-            value = value_of(slot, given, extracted)
+            value = plan.value_of(slot, given, extracted)
         else:
             value = extracted[source].effective_value
         bound.append(value if processor is None else processor(value))

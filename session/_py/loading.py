@@ -20,6 +20,7 @@ from typing import Any
 
 from session.constants import INSTANCE_STATE
 from session.exc import StaleDataError
+from session.heard import heard
 
 __all__ = [
     "PolymorphicLoader",
@@ -129,7 +130,7 @@ class RowLoader:
         :param rows: raw rows, as the driver gave them.
         """
         plain = self.plain and context.plain
-        if plain:
+        if plain and ("load" in heard or "refresh" in heard):
             dispatch = self.manager.dispatch
             plain = not (dispatch.load or dispatch.refresh)
         method = self.load_plain if plain else self.load_general

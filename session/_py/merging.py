@@ -13,6 +13,7 @@ from typing import Any
 
 from session.constants import INSTANCE_STATE, PASSIVE_MERGE
 from session.exc import UnmappedInstanceError
+from session.heard import heard
 
 __all__ = ["COLUMN", "OTHER", "RELATED", "MergePlan", "MergeStep", "MergeWalk", "put_related", "related_to_merge"]
 
@@ -211,12 +212,11 @@ class MergeWalk:
     def finish(self, visit: _Visit) -> None:
         """All is copied: tell it."""
         own_state = visit.own_state
-        dispatch = own_state.manager.dispatch
         if not self.load:
             own_state.commit_all(visit.own_values)
-            dispatch._sa_event_merge_wo_load(own_state, None)
-        if visit.made:
-            dispatch.load(own_state, None)
+            own_state.manager.dispatch._sa_event_merge_wo_load(own_state, None)
+        if visit.made and "load" in heard:
+            own_state.manager.dispatch.load(own_state, None)
 
 
 def copy_column(

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.util import immutabledict
 
+from session.heard import heard
+
 __all__ = ["Run"]
 
 NO_OPTIONS: Mapping[str, Any] = immutabledict()
@@ -98,7 +100,7 @@ class Run:
         self.yield_per = yield_per
         self.lazy_loaded_from = lazy_loaded_from
         self.run_id = next(_numbers) if run_id is None else run_id
-        self.watches_new = session.dispatch.loaded_as_persistent or None
+        self.watches_new = ("loaded_as_persistent" in heard and session.dispatch.loaded_as_persistent) or None
         self.plain = (
             not populate_existing
             and refresh_state is None

@@ -115,11 +115,10 @@ def _executed(connection: Connection, plan: Plan, given: Mapping[str, Any], extr
     """
     transaction: Any = connection._transaction
     nested: Any = connection._nested_transaction
-    dialect = connection.dialect
     pooled: Any = connection._dbapi_connection
     dbapi_connection = None if pooled is None else pooled.dbapi_connection
     if (
-        not plan.simple
+        not plan.straight
         or dbapi_connection is None
         or transaction is None
         or not transaction.is_active
@@ -128,8 +127,7 @@ def _executed(connection: Connection, plan: Plan, given: Mapping[str, Any], extr
         or connection._has_events
         or connection._echo
         or connection.engine._has_events
-        or getattr(dialect, "_has_events", False)
-        or dialect.bind_typing is _SETINPUTSIZES
+        or plan.dialect._has_events
     ):
         return None
     try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.compiler import NO_LINTING, WARN_LINTING
 from sqlalchemy.sql.elements import BindParameter
@@ -66,6 +67,7 @@ class Plan:
         "slots",
         "sql",
         "statement",
+        "straight",
         "text_names",
     )
 
@@ -84,6 +86,8 @@ class Plan:
         self.simple: bool = not (
             compiled.post_compile_params or compiled.literal_execute_params or compiled._render_postcompile
         )
+        #: the driver needs no more than text and parameters
+        self.straight: bool = self.simple and dialect.bind_typing is not BindTyping.SETINPUTSIZES
         order = compiled.positiontup if self.positional else list(compiled.binds)
         sources = _sources(compiled)
         processors = compiled._bind_processors
@@ -125,9 +129,10 @@ class Plan:
             cache key, which stand in for this plan's own.
         :raises InvalidRequestError: a required value is missing.
         """
-        return {slot.name: self._value(slot, given, extracted) for slot in self.slots}
+        return {slot.name: self.value_of(slot, given, extracted) for slot in self.slots}
 
-    def _value(self, slot: Any, given: Mapping[str, Any], extracted: Sequence[Any] | None) -> Any:
+    def value_of(self, slot: Any, given: Mapping[str, Any], extracted: Sequence[Any] | None) -> Any:
+        """Give the value of one parameter, see :meth:`values`."""
         name, key, parameter, source, _ = slot
         if key in given:
             return given[key]
@@ -144,7 +149,7 @@ class Plan:
 
         :return: a tuple or a dictionary, as the driver's parameter style wants it.
         """
-        bound = cursors.bind(self.bindings, given, extracted, self._value)
+        bound = cursors.bind(self.bindings, given, extracted, self)
         return tuple(bound) if self.positional else dict(zip(self.text_names, bound, strict=True))
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> list[Any]:

@@ -24,6 +24,7 @@ from session.flush.notify import expire, tell_refreshed
 from session.flush.plans import Prepared, PreparedArrays
 from session.flush.recipes import TableRecipe, recipe_of
 from session.flush.update import no_version
+from session.heard import heard
 
 __all__ = ["insert_rows"]
 
@@ -358,7 +359,7 @@ def _note_generated(
 
     :param fetched: the attributes that have got their values from the database.
     """
-    if not states[0].manager.dispatch.refresh_flush:
+    if "refresh_flush" not in heard or not states[0].manager.dispatch.refresh_flush:
         gather.write_back(states, rows, places)
         return
     for state, row in zip(states, rows, strict=True):

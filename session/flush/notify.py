@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from session._accel import state_loops
+from session.heard import heard
 
 __all__ = ["expire", "tell_refreshed"]
 
@@ -25,7 +26,7 @@ def expire(states: Sequence[Any], keys: Iterable[str]) -> None:
 
 def tell_refreshed(uow: Any, states: Iterable[Any], keys: Sequence[str]) -> None:
     """Tell listeners of ``refresh_flush`` which attributes have got values from a statement."""
-    if not keys:
+    if not keys or "refresh_flush" not in heard:
         return
     for state in states:
         for listener in state.manager.dispatch.refresh_flush:

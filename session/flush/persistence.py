@@ -22,6 +22,7 @@ from session.flush.delete import delete_rows
 from session.flush.insert import insert_rows
 from session.flush.recipes import recipe_of
 from session.flush.update import update_columns, update_rows
+from session.heard import heard
 
 __all__ = ["delete_states", "post_update", "save_states"]
 
@@ -54,13 +55,13 @@ def _save_batch(uow: Any, base: Any, connection: Connection, pending: list[Any],
     inserts = gather.segments(pending) if pending else []
     updates = gather.segments(persistent) if persistent else []
     for mapper, members in inserts:
-        if mapper.dispatch.before_insert:
+        if "before_insert" in heard and mapper.dispatch.before_insert:
             for state in members:
                 mapper.dispatch.before_insert(mapper, connection, state)
         if mapper.polymorphic_prop_key is not None:
             mapper.check_discriminators(members)
     for mapper, members in updates:
-        if mapper.dispatch.before_update:
+        if "before_update" in heard and mapper.dispatch.before_update:
             for state in members:
                 mapper.dispatch.before_update(mapper, connection, state)
         if mapper.polymorphic_prop_key is not None:
@@ -79,9 +80,9 @@ def _save_batch(uow: Any, base: Any, connection: Connection, pending: list[Any],
             insert_rows(uow, connection, table, _having(table, inserts))
 
     for mapper, members in inserts:
-        _after_save(mapper, connection, members, mapper.dispatch.after_insert)
+        _after_save(mapper, connection, members, "after_insert")
     for mapper, members in updates:
-        _after_save(mapper, connection, members, mapper.dispatch.after_update)
+        _after_save(mapper, connection, members, "after_update")
 
 
 def delete_states(uow: Any, base: Any, states: Iterable[Any]) -> None:
@@ -103,7 +104,7 @@ def _delete_batch(uow: Any, base: Any, connection: Connection, wanted: list[Any]
         return
     groups = gather.segments(_by_key(base, wanted))
     for mapper, members in groups:
-        if mapper.dispatch.before_delete:
+        if "before_delete" in heard and mapper.dispatch.before_delete:
             for state in members:
                 mapper.dispatch.before_delete(mapper, connection, state)
     for mapper, members in groups:
@@ -116,7 +117,7 @@ def _delete_batch(uow: Any, base: Any, connection: Connection, wanted: list[Any]
         ]
         delete_rows(uow, connection, table, having)
     for mapper, members in groups:
-        if mapper.dispatch.after_delete:
+        if "after_delete" in heard and mapper.dispatch.after_delete:
             for state in members:
                 mapper.dispatch.after_delete(mapper, connection, state)
 
@@ -282,7 +283,7 @@ def _still_there(uow: Any, state: Any) -> bool:
 # -- afterwards ------------------------------------------------------------------------------
 
 
-def _after_save(mapper: Any, connection: Connection, states: list[Any], listeners: Any) -> None:
+def _after_save(mapper: Any, connection: Connection, states: list[Any], event: str) -> None:
     """Expire what the database works out from the row, then fire the event."""
     read_only = recipe_of(mapper).read_only
     if read_only:
@@ -300,6 +301,7 @@ def _after_save(mapper: Any, connection: Connection, states: list[Any], listener
             ]
             if stale:
                 state.expire_attributes(dict_, stale)
-    if listeners:
+    if event in heard:
+        listeners = getattr(mapper.dispatch, event)
         for state in states:
             listeners(mapper, connection, state)

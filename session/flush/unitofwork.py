@@ -24,6 +24,7 @@ from session.flush.dependency import Change, Dependency, ManyToOne, OneToMany, T
 from session.flush.order import Schedule, batches, schedule
 from session.flush.recipes import recipe_of
 from session.flush.sync import Pair
+from session.heard import heard
 from session.instrument.base import instance_state
 from session.mapping.cascades import orphans
 from session.mapping.strategies import load_scalars
@@ -56,7 +57,7 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
     if not session._new and not session._deleted and not session.identity_map._modified:
         return
     uow = UnitOfWork(session)
-    if session.dispatch.before_flush:
+    if "before_flush" in heard:
         session.dispatch.before_flush(session, uow, objects)
     uow.gather(objects)
     if not uow.states:
@@ -71,11 +72,13 @@ def flush(session: Any, objects: Iterable[Any] | None = None) -> None:
                 uow.execute()
         finally:
             session._warn_on_events = False
-        session.dispatch.after_flush(session, uow)
+        if "after_flush" in heard:
+            session.dispatch.after_flush(session, uow)
         uow.finish()
         if objects is None and session.identity_map._modified:
             _reset_late_changes(session)
-        session.dispatch.after_flush_postexec(session, uow)
+        if "after_flush_postexec" in heard:
+            session.dispatch.after_flush_postexec(session, uow)
 
 
 class _CollectorAtRest:
@@ -116,6 +119,12 @@ def _reset_late_changes(session: Any) -> None:
         stacklevel=2,
     )
     state_loops.commit_all_states(late)
+
+
+def _hears_of_updates(mapper: Any) -> bool:
+    if heard.isdisjoint(("before_update", "after_update")):
+        return False
+    return bool(mapper.dispatch.before_update or mapper.dispatch.after_update)
 
 
 class _Work:
@@ -205,7 +214,7 @@ class UnitOfWork:
         if len(states) > FEW:
             return states
         unchanged = linking.unchanged(states, recipe_of(mapper).settled_keys)
-        if not unchanged or mapper.dispatch.before_update or mapper.dispatch.after_update:
+        if not unchanged or _hears_of_updates(mapper):
             return states
         self.states.update(dict.fromkeys(unchanged, LISTED_SAVE))
         return [state for state in states if state not in self.states]

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER, NO_KEY
 from session.core.event import KeptListeners, listen_elsewhere, lock
 from session.core.inspection import precede
+from session.heard import heard
 
 __all__ = ["AttributeEvents", "InstanceEvents", "apply_held_listeners"]
 
@@ -55,6 +56,7 @@ class InstanceEvents(event.Events[Any]):
     def _listen(
         cls, event_key: Any, raw: bool = False, propagate: bool = False, restore_load_context: bool = False, **kw: Any
     ) -> None:
+        heard.add(event_key.identifier)
         target, fn = event_key.dispatch_target, event_key._listen_fn
         if not raw:
             event_key = event_key.with_wrapper(_with_instance(fn))
@@ -222,6 +224,7 @@ class AttributeEvents(event.Events[Any]):
         own: bool = False,
         **kw: Any,
     ) -> None:
+        heard.add(event_key.identifier)
         target, fn = event_key.dispatch_target, event_key._listen_fn
         if active_history:
             target._request_active_history()

@@ -17,6 +17,7 @@ from sqlalchemy.util import immutabledict
 from session._accel import loading
 from session.core.driver import read
 from session.core.plan import keep
+from session.heard import heard
 from session.load.context import LoadContext
 from session.load.execute import prepare
 from session.load.result import ChunkedResult
@@ -24,6 +25,7 @@ from session.load.result import ChunkedResult
 __all__ = ["PreparedSelect", "run_select"]
 
 NO_OPTIONS: Mapping[str, Any] = immutabledict()
+_start = LoadContext.start
 _MAP = "schema_translate_map"
 
 
@@ -33,22 +35,25 @@ class PreparedSelect:
     :param statement: the statement; the values that differ from run to run are ``bindparam()`` with names.
     :param mapper: the mapper of the entity it loads, by which the connection is chosen.
     :param kind: "relationship" or "column": what listeners are told about the load.
+    :param names: the names of its parameters, where whoever runs it goes by them.
     """
 
-    __slots__ = ("_latest", "_plans", "kind", "mapper", "statement")
+    __slots__ = ("_latest", "_plans", "kind", "mapper", "names", "statement")
 
-    def __init__(self, statement: Any, mapper: Any, kind: str) -> None:
+    def __init__(self, statement: Any, mapper: Any, kind: str, names: tuple[str, ...] = ()) -> None:
         self.statement = statement
         self.mapper = mapper
         self.kind = kind
+        self.names = names
         self._plans: dict[Any, dict[Any, Any]] = {}
         self._latest: tuple[Any, Any, Any] = (None, None, None)
 
     def plan(self, session: Any, connection: Any, options: Mapping[str, Any] = NO_OPTIONS) -> Any:
         """Give the plan for a connection's dialect and the schema translation in force."""
         dialect = connection.dialect
-        translation = (options and options.get(_MAP)) or translation_of(session, connection)
         latest = self._latest
+        given = options or session.execution_options or connection.get_execution_options()
+        translation = ((options and options.get(_MAP)) or translation_of(session, connection)) if given else None
         if latest[0] is dialect and latest[1] is translation:
             return latest[2]
         plans = self._plans.get(dialect)
@@ -74,7 +79,7 @@ class PreparedSelect:
         :param settings: keywords of :class:`~session.load.context.LoadContext`.
         :return: one list of values, or of objects, per part of the SELECT.
         """
-        if session.dispatch.do_orm_execute:
+        if "do_orm_execute" in heard and session.dispatch.do_orm_execute:
             return run_select(session, self.statement, values, self.mapper, self.kind, bind_arguments, **settings)
         connection = session._connection_for(self.mapper, self.statement, bind_arguments=bind_arguments)
         options = settings.get("execution_options") or NO_OPTIONS
@@ -91,24 +96,31 @@ class PreparedSelect:
         return found
 
     def first(
-        self, session: Any, values: Mapping[str, Any], identity_token: Any = None, bind_arguments: Any = None
+        self,
+        session: Any,
+        values: Mapping[str, Any],
+        identity_token: Any = None,
+        bind_arguments: Any = None,
+        refresh_state: Any = None,
     ) -> Any:
         """Run a statement of one entity that needs no other settings, and give its first object.
 
         :param values: a value per named parameter.
         :param identity_token: the token of the object's identity key.
+        :param refresh_state: the state of the object that is refreshed by it.
         :return: ``None`` if no row has an object.
         :raises MultipleResultsFound: there are several: of a listener, or of classes with tables of their own.
         """
-        if session.dispatch.do_orm_execute or self.mapper.has_concrete_heirs:
-            found = loading.keep_first(self.columns(session, values, bind_arguments, identity_token=identity_token)[0])
-            if len(found) > 1:
+        if ("do_orm_execute" in heard and session.dispatch.do_orm_execute) or self.mapper.has_concrete_heirs:
+            settings = {"identity_token": identity_token, "refresh_state": refresh_state}
+            found = loading.keep_first(self.columns(session, values, bind_arguments, **settings)[0])
+            if len(found) > 1 and refresh_state is None:
                 raise MultipleResultsFound(
                     f"One {self.mapper.class_.__name__} object was asked for by its primary key, and there are "
                     f"{len(found)}: in the result of a do_orm_execute listener, or in the tables of concrete subclasses"
                 )
         else:
-            found = self._run(session, values, NO_OPTIONS, bind_arguments, identity_token)
+            found = self._run(session, values, NO_OPTIONS, bind_arguments, identity_token, refresh_state=refresh_state)
         for obj in found:
             if obj is not None:
                 return obj
@@ -123,7 +135,7 @@ class PreparedSelect:
         :param state: the state whose attribute is read.
         :param path: ``path()`` gives the steps that lead to it, for those who listen.
         """
-        if session.dispatch.do_orm_execute:
+        if "do_orm_execute" in heard and session.dispatch.do_orm_execute:
             return self.objects(
                 session,
                 values,
@@ -144,6 +156,7 @@ class PreparedSelect:
         bind_arguments: Any,
         identity_token: Any,
         lazy_loaded_from: Any = None,
+        refresh_state: Any = None,
     ) -> list[Any]:
         """Run a statement of one entity with nobody listening, and give an object, or ``None``, for each row."""
         connection = session._connection_for(self.mapper, self.statement, bind_arguments=bind_arguments)
@@ -151,10 +164,13 @@ class PreparedSelect:
         rows = read(connection, plan.plan, values, None, execution_options)
         if not rows:
             return []
-        run = LoadContext.start(session, (), execution_options, self.statement, values, bind_arguments, identity_token)
+        run = _start(session, (), execution_options, self.statement, values, bind_arguments, identity_token)
         if lazy_loaded_from is not None:
             run.lazy_loaded_from = lazy_loaded_from
             run.autoflush = False
+        if refresh_state is not None:
+            run.refresh_state = refresh_state
+            run.plain = False
         found: list[Any] = plan.objects(run, rows)
         if run.waiting or run.together:
             run.finish_chunk()

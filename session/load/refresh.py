@@ -23,6 +23,7 @@ from session.constants import (
     SQL_OK,
 )
 from session.exc import DetachedInstanceError, ObjectDeletedError
+from session.heard import heard
 from session.load.carried import peers_of, rejoin
 from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, OwnClass
@@ -122,10 +123,10 @@ def load_row(
     Arguments are those of :func:`load_by_identity`; no value of the key is ``None``.
     """
     prepared = prepared_identity(mapper, only_keys, kind)
-    names = key_names(mapper)
+    names = prepared.names
     values = {names[0]: ident[0]} if len(ident) == 1 else dict(zip(names, ident, strict=True))
-    if not populate_existing and refresh_of is None and only_keys is None:
-        return prepared.first(session, values, identity_token, bind_arguments)
+    if only_keys is None and not populate_existing:
+        return prepared.first(session, values, identity_token, bind_arguments, refresh_of)
     settings: dict[str, Any] = {"populate_existing": populate_existing}
     if identity_token is not None:
         settings["identity_token"] = identity_token
@@ -174,7 +175,7 @@ def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
         statement = identity_statement(mapper, kind=kind)
         if wanted is not None:
             statement = statement.options(OnlyKeys(wanted))
-        found = memo.setdefault(key, PreparedSelect(statement, mapper, kind))
+        found = memo.setdefault(key, PreparedSelect(statement, mapper, kind, key_names(mapper)))
     return found
 
 
@@ -271,7 +272,7 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
         columns = frozenset(key for key in columns if key not in dict_ and key not in (state.committed or ()))
         if not columns:
             return
-    if session.dispatch.do_orm_execute or has_criteria(options):
+    if ("do_orm_execute" in heard and session.dispatch.do_orm_execute) or has_criteria(options):
         found = load_by_identity(
             session,
             mapper,
@@ -369,7 +370,7 @@ def refresh_state(
         only
         and not given
         and lock is None
-        and not session.dispatch.do_orm_execute
+        and not ("do_orm_execute" in heard and session.dispatch.do_orm_execute)
         and all(is_row_key(mapper, key) for key in only)
     ):
         try:

@@ -29,6 +29,7 @@ from session.constants import (
     SQL_OK,
 )
 from session.exc import DetachedInstanceError
+from session.heard import heard
 from session.load.carried import CarriedOptions, peers_of
 from session.load.context import EMPTY_DICT
 from session.load.lazy_parts import (
@@ -264,7 +265,7 @@ class LazyLoader:
         if not nulls and self.by_peers(session, state, passive, execution_options):
             return ATTR_WAS_SET
         options = self.options_for(state, target)
-        if options or session.dispatch.do_orm_execute:
+        if options or ("do_orm_execute" in heard and session.dispatch.do_orm_execute):
             criterion, values_ = identity_criterion(target, values)
             statement = select(target).where(*criterion).options(*options)
             objects = run_select(
@@ -338,7 +339,8 @@ class LazyLoader:
             del values[name]
         options = self.options_for(state, prop.mapper)
         if options:
-            settings: dict[str, Any] = {"path": shown_path(state, prop)} if session.dispatch.do_orm_execute else {}
+            watched = "do_orm_execute" in heard and session.dispatch.do_orm_execute
+            settings: dict[str, Any] = {"path": shown_path(state, prop)} if watched else {}
             columns = run_select(
                 session,
                 self.statement_with(state, options, tuple(nulls)),

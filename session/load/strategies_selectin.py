@@ -28,6 +28,7 @@ from session.constants import (
     PASSIVE_NO_RESULT,
     PASSIVE_OFF,
 )
+from session.heard import heard
 from session.load.lazy_parts import GONE, present, read_column, target_entity
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
 from session.load.option_tree import resolve_options
@@ -170,7 +171,7 @@ class SelectinLoad:
     def settings(self, context: Any) -> dict[str, Any]:
         """Give the keywords of the context of one SELECT."""
         found: dict[str, Any] = context.follow_up()
-        if context.session.dispatch.do_orm_execute:
+        if "do_orm_execute" in heard and context.session.dispatch.do_orm_execute:
             found["path"] = self.path.steps[:-1]
         return found
 

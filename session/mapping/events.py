@@ -18,6 +18,7 @@ from sqlalchemy import event
 from session.constants import CLASS_MANAGER, KNOWN_CLASS_MANAGER
 from session.core.event import KeptListeners, listen_elsewhere, lock
 from session.core.inspection import precede
+from session.heard import heard
 
 __all__ = [
     "EXT_CONTINUE",
@@ -86,6 +87,7 @@ class MapperEvents(event.Events[Any]):
         **keywords: Any,
     ) -> None:
         target, identifier = event_key.dispatch_target, event_key.identifier
+        heard.add(identifier)
         plain_key = event_key
         if not raw or not retval:
             event_key = event_key.with_wrapper(_wrapped(event_key._listen_fn, identifier, raw, retval))

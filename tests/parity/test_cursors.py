@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -88,21 +89,24 @@ def value_of(slot: Any, given: Any, extracted: Any) -> Any:
     return ("elsewhere", name, key, dict(given), extracted)
 
 
+PLAN = SimpleNamespace(value_of=value_of)
+
+
 def test_values_are_bound(implementation: Implementation) -> None:
     bind = implementation.cursors.bind
     three = slots(None, str, None)
-    assert bind(three, {"a": 1, "b": 2, "c": 3}, None, value_of) == [1, "2", 3]
+    assert bind(three, {"a": 1, "b": 2, "c": 3}, None, PLAN) == [1, "2", 3]
     there = [bindparam("a", 10), bindparam("b", 20), bindparam("c", 30)]
-    assert bind(three, {}, there, value_of) == [10, "20", ("elsewhere", "c_1", "c", {}, there)]
-    some = bind(three, {"b": 5}, there, value_of)
+    assert bind(three, {}, there, PLAN) == [10, "20", ("elsewhere", "c_1", "c", {}, there)]
+    some = bind(three, {"b": 5}, there, PLAN)
     assert some == [
         ("elsewhere", "a_1", "a", {"b": 5}, there),
         "5",
         ("elsewhere", "c_1", "c", {"b": 5}, there),
     ]
     required = [bindparam("a", required=True), bindparam("b", callable_=lambda: 7)]
-    assert bind(slots(None, None, None)[:2], {}, required, value_of) == [("elsewhere", "a_1", "a", {}, required), 7]
-    assert bind((), {"a": 1}, None, value_of) == []
+    assert bind(slots(None, None, None)[:2], {}, required, PLAN) == [("elsewhere", "a_1", "a", {}, required), 7]
+    assert bind((), {"a": 1}, None, PLAN) == []
 
 
 def test_errors_of_binding_come_out(implementation: Implementation) -> None:
@@ -110,14 +114,14 @@ def test_errors_of_binding_come_out(implementation: Implementation) -> None:
         raise InvalidRequestError(f"no value for {slot[1]}")
 
     with pytest.raises(InvalidRequestError, match="no value for a"):
-        implementation.cursors.bind(slots(None), {}, None, refuse)
+        implementation.cursors.bind(slots(None), {}, None, SimpleNamespace(value_of=refuse))
     with pytest.raises(ValueError, match="invalid literal"):
-        implementation.cursors.bind(slots(int), {"a": "x"}, None, value_of)
+        implementation.cursors.bind(slots(int), {"a": "x"}, None, PLAN)
     with pytest.raises(ValueError, match="invalid literal"):
         implementation.cursors.bind_rows([(1, "x")], [None, int])
     for wrong in (((),), (("a_1", "a"),), (5,)):
         with pytest.raises((TypeError, ValueError)):
-            implementation.cursors.bind(wrong, {}, None, value_of)
+            implementation.cursors.bind(wrong, {}, None, PLAN)
 
 
 def test_rows_are_bound(implementation: Implementation) -> None:

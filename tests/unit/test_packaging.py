@@ -20,6 +20,7 @@ PACKAGE = ROOT / "session"
 LAYERS: list[tuple[str, ...]] = [
     ("exc",),
     ("constants",),
+    ("heard",),
     ("history",),
     ("_py", "_cy"),
     ("_accel",),
