@@ -18,7 +18,7 @@ def bind(tuple slots, given, extracted, plan):
         else:
             value = extracted[source].effective_value
         bound.append(value if processor is None else processor(value))
-    return bound
+    return tuple(bound)
 
 
 def bind_rows(rows, processors):

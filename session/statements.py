@@ -23,7 +23,7 @@ from session.exc import ObjectDeletedError
 from session.execute_state import ORMExecuteState
 from session.heard import heard
 from session.load.execute import execute_select, execute_statement
-from session.load.refresh import load_by_identity, load_row
+from session.load.refresh import load_by_identity, prepared_identity
 
 __all__ = ["Statements"]
 
@@ -175,8 +175,10 @@ class Statements:
         bind_arguments: Mapping[str, Any] | None,
     ) -> Any:
         """Give the object with a primary key, where the short way of :meth:`get` has not found it."""
-        manager = getattr(entity, "__dict__", NO_OPTIONS).get(CLASS_MANAGER)
-        mapper = _mapper_of(entity) if manager is None else manager.mapper
+        try:
+            mapper = entity.__dict__[CLASS_MANAGER].mapper
+        except (AttributeError, KeyError):
+            mapper = _mapper_of(entity)
         if mapper.registry.pending:
             mapper.ensure_configured()
         if mapper.composite_key or ident.__class__ not in _PLAIN_KEYS:
@@ -211,7 +213,8 @@ class Statements:
         if self.execution_options:
             execution_options = {**self.execution_options, **execution_options}
         elif not (execution_options or options or mapper.composite_key) and with_for_update is None:
-            return load_row(self, mapper, (ident,), identity_token=identity_token, bind_arguments=bind_arguments)
+            prepared = prepared_identity(mapper)
+            return prepared.first(self, {prepared.names[0]: ident}, identity_token, bind_arguments)
         return load_by_identity(
             self,
             mapper,

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from enum import Enum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, PendingRollbackError, ResourceClosedError, SAWarning
@@ -66,16 +66,13 @@ class SessionTransactionOrigin(Enum):
 AUTOBEGIN, BEGIN, BEGIN_NESTED, SUBTRANSACTION = SessionTransactionOrigin
 
 
-class _Enlisted:
+class _Enlisted(NamedTuple):
     """A connection that takes part in a transaction."""
 
-    __slots__ = ("connection", "ours_to_close", "ours_to_end", "transaction")
-
-    def __init__(self, connection: Connection, transaction: Any, ours_to_end: bool, ours_to_close: bool) -> None:
-        self.connection = connection
-        self.transaction = transaction
-        self.ours_to_end = ours_to_end
-        self.ours_to_close = ours_to_close
+    connection: Connection
+    transaction: Any
+    ours_to_end: bool
+    ours_to_close: bool
 
 
 class SessionTransaction(Guarded):
@@ -111,19 +108,18 @@ class SessionTransaction(Guarded):
         self._moving = session._moving
         self._state = ACTIVE
         self._boundary = parent is None or nested
+        self._connections: dict[Any, _Enlisted] = {}
         if nested:
             self._previous_nested = session._nested_transaction
             if not session._flushing:
                 session.flush()
         if self._boundary:
             self.snapshot = Snapshot(parent is None)
-            self._connections: dict[Any, _Enlisted] = {}
             self._enlisted: list[_Enlisted] = []
             self._get_bind = session.get_bind
         else:
             assert parent is not None
             self.snapshot = parent.snapshot
-            self._connections = parent._connections
         if parent is not None and parent._state is CLOSED:  # while the savepoint's flush ran
             parent._refuse("begin")
         session._transaction = self
@@ -528,13 +524,13 @@ class SessionTransaction(Guarded):
         self._require_room("close", CLOSED)
 
     def _release(self, invalidate: bool) -> None:
-        for enlisted in self._enlisted:
+        for connection, transaction, ours_to_end, ours_to_close in self._enlisted:
             if invalidate:
-                enlisted.connection.invalidate()
-            if enlisted.ours_to_end and enlisted.transaction.is_active:
-                enlisted.transaction.close()
-            if enlisted.ours_to_close:
-                enlisted.connection.close()
+                connection.invalidate()
+            if ours_to_end and transaction.is_active:
+                transaction.close()
+            if ours_to_close:
+                connection.close()
 
     # -- as a context manager ------------------------------------------------------------------
 

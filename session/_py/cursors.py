@@ -20,7 +20,7 @@ def bind(
     given: Mapping[str, Any],
     extracted: Sequence[Any] | None,
     plan: Any,
-) -> list[Any]:
+) -> tuple[Any, ...]:
     """Give the driver's value for each parameter of a statement.
 
     :param slots: the parameters.
@@ -38,7 +38,7 @@ def bind(
         else:
             value = extracted[source].effective_value
         bound.append(value if processor is None else processor(value))
-    return bound
+    return tuple(bound)
 
 
 def bind_rows(

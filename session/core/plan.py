@@ -150,7 +150,7 @@ class Plan:
         :return: a tuple or a dictionary, as the driver's parameter style wants it.
         """
         bound = cursors.bind(self.bindings, given, extracted, self)
-        return tuple(bound) if self.positional else dict(zip(self.text_names, bound, strict=True))
+        return bound if self.positional else dict(zip(self.text_names, bound, strict=True))
 
     def bind_many(self, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Give the driver's parameters for rows of raw values in the order of ``names``."""

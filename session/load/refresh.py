@@ -32,7 +32,7 @@ from session.load.row_columns import key_names, memo_of, row_columns
 from session.mapping.aliased import as_read
 from session.mapping.strategies import hooks
 
-__all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "refresh_state"]
+__all__ = ["load_by_identity", "load_columns", "load_row", "load_scalars", "prepared_identity", "refresh_state"]
 
 
 def load_by_identity(
@@ -165,7 +165,7 @@ def identity_statement(mapper: Any, missing: Iterable[int] = (), kind: str = "")
     return statement.options(OwnClass()) if kind in AGAIN else statement
 
 
-def prepared_identity(mapper: Any, only_keys: Any, kind: str) -> PreparedSelect:
+def prepared_identity(mapper: Any, only_keys: Any = None, kind: str = "") -> PreparedSelect:
     """Give the prepared SELECT of one object, of all or of some of its attributes."""
     memo = memo_of(mapper)
     wanted = None if only_keys is None else frozenset(only_keys)

@@ -95,18 +95,18 @@ PLAN = SimpleNamespace(value_of=value_of)
 def test_values_are_bound(implementation: Implementation) -> None:
     bind = implementation.cursors.bind
     three = slots(None, str, None)
-    assert bind(three, {"a": 1, "b": 2, "c": 3}, None, PLAN) == [1, "2", 3]
+    assert bind(three, {"a": 1, "b": 2, "c": 3}, None, PLAN) == (1, "2", 3)
     there = [bindparam("a", 10), bindparam("b", 20), bindparam("c", 30)]
-    assert bind(three, {}, there, PLAN) == [10, "20", ("elsewhere", "c_1", "c", {}, there)]
+    assert bind(three, {}, there, PLAN) == (10, "20", ("elsewhere", "c_1", "c", {}, there))
     some = bind(three, {"b": 5}, there, PLAN)
-    assert some == [
+    assert some == (
         ("elsewhere", "a_1", "a", {"b": 5}, there),
         "5",
         ("elsewhere", "c_1", "c", {"b": 5}, there),
-    ]
+    )
     required = [bindparam("a", required=True), bindparam("b", callable_=lambda: 7)]
-    assert bind(slots(None, None, None)[:2], {}, required, PLAN) == [("elsewhere", "a_1", "a", {}, required), 7]
-    assert bind((), {"a": 1}, None, PLAN) == []
+    assert bind(slots(None, None, None)[:2], {}, required, PLAN) == (("elsewhere", "a_1", "a", {}, required), 7)
+    assert bind((), {"a": 1}, None, PLAN) == ()
 
 
 def test_errors_of_binding_come_out(implementation: Implementation) -> None:
