@@ -37,6 +37,8 @@ NOTHING: Mapping[str, Any] = immutabledict()
 BATCH = 1000
 """Raw rows that are at hand at a time while objects with nothing but columns are made of them."""
 
+_start = LoadContext.start
+
 STREAM_SIZE = 1000
 """Rows of a chunk where ``stream_results`` is set and ``yield_per`` is not."""
 
@@ -222,9 +224,10 @@ def execute_select(
     if not options or (load_settings.get("autoflush", True) and options.get("autoflush", True)):
         session._autoflush()
     connection = session._connection_for_statement(statement, bind_arguments)
-    schema_translate_map = options.get("schema_translate_map") or connection.get_execution_options().get(
-        "schema_translate_map"
-    )
+    connected: Mapping[str, Any] = connection.get_execution_options()
+    schema_translate_map = None
+    if options or connected:
+        schema_translate_map = options.get("schema_translate_map") or connected.get("schema_translate_map")
     plan, extracted, own = find_plan(statement, connection.dialect, schema_translate_map, prepare)
     given = params if own is None and type(params) is dict else given_values(own, params)
     context = None
@@ -232,7 +235,7 @@ def execute_select(
         context = _context(session, statement, params, options, bind_arguments, load_settings)
     elif plan.with_context:
         carried = selects.options_of(statement) if plan.has_options else ()
-        context = LoadContext.start(session, carried, options, statement, params, bind_arguments)
+        context = _start(session, carried, options, statement, params, bind_arguments)
     if options:
         size = options.get("yield_per") or (STREAM_SIZE if options.get("stream_results") else None)
         if size is not None:
