@@ -12,7 +12,7 @@ from session.instrument.base import class_label
 __all__ = ["dump_state", "restore_state"]
 
 _PLAIN = ("ident", "identity_token", "committed", "expired", "modified", "_deleted", "load_path")
-_EXTRAS = ("info", "pending")
+_EXTRAS = ("callables", "info", "pending")
 
 
 def dump_state(state: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ what the translation of the statement looks up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import inspect
@@ -83,6 +83,10 @@ class Setting(NamedTuple):
     step: Step | None
     name: str
     params: tuple[tuple[str, Any], ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        params = tuple((name, _each(portable, value) if name == "mappers" else value) for name, value in self.params)
+        return (_restore_setting, (self.path, self.kind, self.step, self.name, params))
 
 
 class LoaderOption(ExecutableOption, HasCacheKey):
@@ -515,6 +519,15 @@ def portable(entity: Any) -> Any:
 
 def _restore_step(owner: Any, key: str, target: Any) -> Step:
     return Step(entity_of(owner), key, None if target is None else entity_of(target))
+
+
+def _each(fn: Callable[[Any], Any], values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(map(fn, values))
+
+
+def _restore_setting(path: tuple[Step, ...], kind: str, step: Step | None, name: str, params: Any) -> Setting:
+    found = tuple((each, _each(entity_of, value) if each == "mappers" else value) for each, value in params)
+    return Setting(path, kind, step, name, found)
 
 
 def _restore_load(kind: type[Load], root: Any, path: tuple[Step, ...], settings: tuple[Setting, ...]) -> Load:

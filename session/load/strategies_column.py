@@ -19,6 +19,7 @@ from session.constants import (
 )
 from session.core.selects import is_null
 from session.load.refresh import load_columns
+from session.mapping.inspect import entity_of
 from session.mapping.strategies import register, strategy_for
 
 __all__ = ["ColumnStrategy", "DeferredColumn", "ExpressionStrategy"]
@@ -118,6 +119,9 @@ class DeferredLoader:
     def __init__(self, prop: Any) -> None:
         self.prop = prop
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self.prop.parent.class_, self.prop.key, "loader"))
+
     def __call__(self, state: Any, passive: int) -> Any:
         """Load the value.
 
@@ -154,6 +158,9 @@ class RaisingColumnLoader:
     def __init__(self, prop: Any) -> None:
         self.prop = prop
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self.prop.parent.class_, self.prop.key, "raiser"))
+
     def __call__(self, state: Any, passive: int) -> Any:
         """Raise, or load where the caller insists.
 
@@ -170,3 +177,8 @@ class RaisingColumnLoader:
             f"'{state.class_.__name__}.{prop.key}' is not loaded, and raiseload=True forbids to load it when it is "
             "read; undefer() it in the query"
         )
+
+
+def _restore(cls: type[Any], key: str, name: str) -> Any:
+    """Find the loader of an unpickled object's column again."""
+    return getattr(strategy_for(entity_of(cls).mapper.get_property(key), "deferred"), name)
