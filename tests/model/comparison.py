@@ -393,7 +393,8 @@ def without_taken_rows(ours: World, mine: Outcome, theirs: Outcome) -> Outcome:
 
 def nothing_here_or_there(ours: Outcome | None, theirs: Outcome | None) -> bool:
     """Tell whether there was nothing to do in one world only, after a flush that may fail there."""
-    return ours is None and theirs is not None and theirs.error == "CircularDependencyError"
+    failures = ("CircularDependencyError", "ObjectDeletedError")
+    return ours is None and theirs is not None and theirs.error in failures
 
 
 def doubled(ours: World, theirs: World) -> bool:
@@ -434,6 +435,7 @@ def equalise(ours: World, theirs: World) -> None:
     * What the Session keeps longer here, though nobody holds it, is expired here: it is loaded anew there.
     * An object that counts as modified there, and is not, counts as that no longer: a flush would tell of it.
     * With ``expire_on_commit=False`` deleted objects stay in the Session after the commit there: they leave it.
+    * A refresh of the collection of a tree loads that of the parent there, too, if it comes along: it is expired.
     """
     for mine, obj in pairs(ours, theirs):
         state = inspect(obj)
@@ -475,6 +477,12 @@ def equalise(ours: World, theirs: World) -> None:
             eager -= set(state.committed_state)
             if eager:
                 theirs.session.expire(obj, eager)
+        if type(obj).__name__ == "Node" and state.persistent and "children" in obj.__dict__:
+            if "children" not in {*mine.__dict__, *state.committed_state} and any(
+                "parent" in each.__dict__ and each.parent is obj and "children" in each.__dict__
+                for each in theirs.session
+            ):
+                theirs.session.expire(obj, ["children"])
         if type(obj).__name__ == "Node" and obj not in theirs.session and mine not in ours.session:
             if "parent_id" in mine.__dict__ and obj.__dict__.get("parent_id", "expired") != mine.parent_id:
                 obj.parent_id = mine.parent_id
