@@ -130,3 +130,33 @@ def test_what_came_to_a_deleted_parent_is_lost_by_the_one_that_it_left(session: 
     session.delete(new)
     session.commit()
     assert rows(session, Child) == [(1, 1), (2, None)]
+
+
+def test_a_new_object_that_takes_over_a_row_keeps_the_reference_that_is_written_last(engine: Engine) -> None:
+    Rows: Any = declarative_base()
+
+    class Team(Rows):
+        __tablename__ = "moved_team"
+        id = Column(Integer, primary_key=True)
+        lead_id = Column(ForeignKey("moved_member.id", use_alter=True, name="moved_lead"))
+        lead = relationship("Member", foreign_keys=[lead_id], post_update=True)
+        members = relationship("Member", foreign_keys="Member.team_id", back_populates="team")
+
+    class Member(Rows):
+        __tablename__ = "moved_member"
+        id = Column(Integer, primary_key=True)
+        team_id = Column(ForeignKey(Team.id))
+        team = relationship(Team, foreign_keys=[team_id], back_populates="members")
+
+    Rows.metadata.create_all(engine)
+    with Session(engine) as session:
+        team = Team(id=1, members=[Member(id=1)])
+        team.lead = team.members[0]
+        session.add(team)
+        session.commit()
+        session.delete(team)
+        taken = Team(id=1, lead=Member(id=9))
+        session.add(taken)
+        session.commit()
+        assert taken.lead_id == 9
+        assert session.get(Member, 1).team_id is None
