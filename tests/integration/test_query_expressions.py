@@ -59,6 +59,7 @@ def session(engine: Engine) -> Iterator[Session]:
         books = [Book(id=1, pages=10), Book(id=2, pages=20)]
         session.add_all([Shelf(id=1, books=books), Shelf(id=2, books=[Book(id=3, pages=30)])])
         session.commit()
+        session.expunge_all()
         yield session
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -546,6 +547,7 @@ def test_a_key_that_was_loaded_in_another_spelling_is_that_of_the_row(engine: En
         session.flush()
         session.refresh(cased)
         assert (inspect(cased).identity, cased.code) == (("ABC",), "abc")
+        gc.collect()  # what the row was made an object of
         cased.name = "new"
         session.flush()
         assert inspect(cased).identity == ("abc",)
