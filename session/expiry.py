@@ -89,6 +89,9 @@ class Expiry:
                     )
             state.expire_attributes(state.dict, attribute_names)
             return
+        if not state.manager.mapper.cascade_steps("refresh-expire"):
+            state.expire(state.dict)
+            return
         # listed before anything is expired: afterwards there is nothing left to follow
         reached = [other for other, _ in cascading.walk("refresh-expire", state)]
         for one in (state, *reached):

@@ -211,8 +211,8 @@ class RowLoader:
         token = context.identity_token
         run_id = context.run_id
         shelf = home.shelf(self.identity_class, token)
-        dispatch = self.manager.dispatch
-        load_event, refresh_event = dispatch.load, dispatch.refresh
+        load_event = self.manager.dispatch.load if "load" in heard else None
+        refresh_event = self.manager.dispatch.refresh if "refresh" in heard else None
         columns, callables, late_keys = self.columns, self.callables, self.late_keys
         populate_existing = context.populate_existing
         refresh_state = context.refresh_state

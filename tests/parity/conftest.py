@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from session.heard import heard
 from tests.conftest import Implementation
 from tests.parity.hot import World
 
@@ -35,6 +36,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
             left.append(item)
             items.remove(item)
     config.hook.pytest_deselected(items=left)
+
+
+@pytest.fixture(autouse=True)
+def all_is_heard() -> Iterator[None]:
+    """The listeners of these tests stand in lists of their own: the names of their events are noted for them."""
+    before = set(heard)
+    heard.update(("load", "refresh", "loaded_as_persistent"))
+    yield
+    heard.intersection_update(before)
 
 
 @pytest.fixture
