@@ -279,6 +279,7 @@ class RowLoader:
         if created:
             announce(context, created, load_event, watched)
         for state, keys in refreshed:
+            assert refresh_event is not None  # somebody hears it, or none is in the list
             refresh_event(state, context, keys)
             if state.committed:
                 forget_changes(state, keys)
