@@ -298,7 +298,7 @@ def programs(models: SimpleNamespace, maker: Any) -> list[Any]:
         ),
         lambda: sorted(
             (one.city, len(one.reports))
-            for one in opened.scalars(everywhere.options(orm.joinedload(m.Place.reports))).unique()
+            for one in opened.scalars(everywhere.options(orm.joinedload(m.Place.reports))).unique().all()
         ),
         change,
         remove,
