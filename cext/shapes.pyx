@@ -120,7 +120,7 @@ cdef class ShapeReader:
         """
         cdef dict attributes = attributes_of(statement)
         cdef Reading reading = Reading.__new__(Reading)
-        cdef Py_ssize_t unread = PyDict_Size(attributes), number
+        cdef Py_ssize_t count = PyDict_Size(attributes), unread = count, number
         cdef PyObject *found
         cdef int kind
         reading.kinds = self._kinds
@@ -140,7 +140,7 @@ cdef class ShapeReader:
                     return None
             if unread <= 0:
                 break
-        if unread != 0:
+        if unread != 0 or PyDict_Size(attributes) != count:  # another thread may have noted something on it meanwhile
             return None
         return tuple(reading.tokens), reading.parameters
 

@@ -91,7 +91,7 @@ class ShapeReader:
         """
         attributes = statement.__dict__
         reading = _Reading(self)
-        unread = len(attributes)
+        unread = count = len(attributes)
         for number, (name, kind) in enumerate(self._fields):
             if name not in attributes:
                 continue
@@ -100,7 +100,9 @@ class ShapeReader:
                 return None
             if not unread:
                 break
-        return None if unread else (tuple(reading.tokens), reading.parameters)
+        if unread or len(attributes) != count:  # another thread may have Core note something on the statement meanwhile
+            return None
+        return tuple(reading.tokens), reading.parameters
 
 
 class _Reading:

@@ -261,3 +261,21 @@ def test_both_read_the_same(both: tuple[Implementation, Implementation]) -> None
         ]
 
     assert pictures(compiled) == pictures(pure)
+
+
+def test_what_is_noted_on_a_statement_while_it_is_read_hides_nothing(implementation: Implementation) -> None:
+    class Statement:
+        pass
+
+    class Empty:
+        def __len__(self) -> int:  # as if another thread had Core compile the statement
+            statement.noted = "meanwhile"
+            return 0
+
+    hot: Any = implementation.shapes
+    fields = (("empty", hot.EMPTY), ("noted", hot.IGNORED), ("distinct", hot.FLAG))
+    reader = hot.ShapeReader({}, fields, shapes.BOOLEANTYPE, shapes.NO_CACHE)
+    statement: Any = Statement()
+    statement.empty, statement.distinct = Empty(), True
+    assert reader.read(statement) is None
+    assert reader.read(statement) == ((2, True), [])
