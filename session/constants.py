@@ -155,6 +155,9 @@ MANYTOMANY: Final = RelationshipDirection.MANYTOMANY
 INSTANCE_STATE: Final = "_sa_instance_state"
 """The key of an instance's state in its ``__dict__``."""
 
+REKEYED: Final = "rekeyed"
+"""Noted in a state's extras: the UPDATE of this flush has set its primary key to what SQL makes of it."""
+
 PARTLY_EXPIRED: Final = "partly_expired"
 """Name of the mark on a state that had expired as a whole, and has some of its values again or has been flushed."""
 

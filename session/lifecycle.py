@@ -11,11 +11,12 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import select
+from sqlalchemy import and_, case, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from session._accel import cascading, state_loops
+from session.constants import REKEYED
 from session.exc import FlushError, StaleDataError
 from session.heard import heard
 from session.instrument.base import instance_state, state_label
@@ -35,6 +36,7 @@ class LifeCycle:
 
     identity_map: Any
     dispatch: Any
+    connection_callable: Callable[..., Connection] | None
     hash_key: int
     _new: dict[Any, Any]
     _deleted: dict[Any, Any]
@@ -439,18 +441,19 @@ class LifeCycle:
     def _check_same_row(self, state: Any, before: Any, ident: Any) -> None:
         """Refuse a primary key that came into an object without a change, unless it is another spelling of its own.
 
-        :raises StaleDataError: it is none of the object's row.
-        SQL: a SELECT of the row by both keys.
+        :raises StaleDataError: it is none of the object's row, which is still there under the key that it had.
+        SQL: a SELECT of that row, and of whether the new key is its key too.
         """
         mapper = state.manager.mapper
         columns = mapper.primary_key
-        criteria = [
-            column == value
-            for values in (before, ident)
-            for column, value in zip(columns, values if len(columns) > 1 else (values,), strict=True)
-        ]
-        statement = select(columns[0]).where(*criteria)
-        if self._connection_for(mapper).execute(statement).first() is None:
+        had, has = (
+            and_(*[column == value for column, value in zip(columns, values, strict=True)])
+            for values in ((before, ident) if len(columns) > 1 else ((before,), (ident,)))
+        )
+        choose = self.connection_callable
+        connection = self._connection_for(mapper) if choose is None else choose(mapper, state())
+        row = connection.execute(select(case((has, 1), else_=0)).where(had)).first()
+        if row is not None and not row[0]:
             raise StaleDataError(
                 f"{state_label(state)} has the primary key {ident!r} in its attributes, which is not that of its row; "
                 "merge(load=False) or set_committed_value() took it as loaded: refresh() the object"
@@ -514,6 +517,8 @@ class LifeCycle:
 
 def _has_changed(state: Any, keys: Iterable[str]) -> bool:
     """True if the primary key of an object has a change, or may have been given another value by the UPDATE."""
+    if state.extras is not None and state.extras.pop(REKEYED, False):
+        return True
     committed = state.committed or ()
     return any(key in committed for key in keys) or any(
         column.onupdate is not None or column.server_onupdate is not None for column in state.manager.mapper.primary_key

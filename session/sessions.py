@@ -419,7 +419,8 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
 
         :param objects: only these objects (old, and seldom right).
         :raises InvalidRequestError: a flush is at work already.
-        :raises IllegalStateChangeError: another thread is at work in this Session; it cannot empty it meanwhile either.
+        :raises IllegalStateChangeError: another thread is at work in this Session; it cannot empty it meanwhile either,
+            nor begin or end a transaction, also where a listener waits for it.
         """
         if self._flushing:
             raise InvalidRequestError(

@@ -12,7 +12,7 @@ asked for and merges the results; a flush divides objects by ``Session.connectio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine
@@ -24,6 +24,9 @@ from session.query import Query
 from session.sessions import Session
 
 __all__ = ["ShardedQuery", "ShardedSession", "set_shard_id"]
+
+
+_S = TypeVar("_S", bound="ShardedSession")
 
 
 class set_shard_id(UserDefinedOption):
@@ -107,8 +110,22 @@ class ShardedSession(Session):
         )
         self._id_chooser, self._query_chooser = id_chooser, query_chooser
         self._shards: dict[Any, Any] = dict(shards or {})
+        self._see_to_shards()
+
+    def _see_to_shards(self) -> None:
+        """Have flushes and statements come to this Session's shards."""
+        if self._id_chooser is not None:
+            self.identity_chooser = self._ask_id_chooser
+        if self._query_chooser is not None:
+            self.execute_chooser = self._ask_query_chooser
         self.connection_callable = self._connection_of
         event.listen(self, "do_orm_execute", _run_in_shards, retval=True)
+
+    def __deepcopy__(self: _S, memo: dict[int, Any]) -> _S:
+        made = super().__deepcopy__(memo)
+        made._shards = dict(self._shards)
+        made._see_to_shards()
+        return made
 
     def bind_shard(self, shard_id: Any, bind: Engine) -> None:
         """Use an engine for a shard."""

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.engine import Connection
 
 from session._accel import gather
-from session.constants import NO_VALUE, PASSIVE_OFF
+from session.constants import NO_VALUE, PASSIVE_OFF, REKEYED
 from session.core.arrays import ArraySource, is_one_of
 from session.core.driver import driver_for
 from session.exc import FlushError
@@ -421,6 +421,8 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
         gather.write_back([state], [row], own)
     left = [recipe.key_of[column] for column in worked.expressions]
     expire([state], left)
+    if not worked.expressions.keys().isdisjoint(recipe.key_columns):
+        state.extra(REKEYED, lambda: True)
     _forget_made(uow, [state], shape, fetched)
     if fetched:
         keys = [key for _, key in fetched]

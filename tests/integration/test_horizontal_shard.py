@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    TypeDecorator,
     delete,
     event,
     func,
@@ -488,3 +490,57 @@ def test_choosers_of_another_time(models: SimpleNamespace, maker: Any, shards: d
     assert opened.get(m.Place, 7).city == "Rome"
     assert seen == [(ShardedQuery, [7]), True]
     opened.close()
+
+
+class Folded(TypeDecorator[str]):
+    """Text that is written in lower case, whatever it is in Python."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else value.lower()
+
+
+@pytest.fixture
+def folded(shards: dict[str, Engine]) -> tuple[Any, ShardedSession]:
+    Base: Any = session.declarative_base()
+
+    class Part(Base):
+        __tablename__ = "part"
+        code = Column(Folded, primary_key=True)
+        shard = Column(String(10))
+        note = Column(String(10))
+
+    for engine in shards.values():
+        Base.metadata.create_all(engine)
+    opened = ShardedSession(
+        shards=shards,
+        shard_chooser=lambda mapper, part, clause=None: "asia" if part is None else part.shard,
+        identity_chooser=lambda mapper, key, **context: NAMES,
+        execute_chooser=lambda execution: NAMES,
+    )
+    return Part, opened
+
+
+def test_the_key_of_an_object_is_compared_with_the_row_in_its_shard(folded: tuple[Any, ShardedSession]) -> None:
+    Part, opened = folded
+    with opened:
+        opened.add(Part(code="ab", shard="europe"))
+        opened.commit()
+        part = opened.scalars(select(Part)).one()
+        session.attributes.set_committed_value(part, "code", "AB")
+        part.note = "new"
+        opened.flush()
+        assert opened.scalars(select(Part.note)).all() == ["new"]
+
+
+def test_the_copy_of_a_sharded_session_writes_and_reads_by_itself(folded: tuple[Any, ShardedSession]) -> None:
+    Part, opened = folded
+    with opened, copy.deepcopy(opened) as other:
+        other.add_all([Part(code="1", shard="america"), Part(code="2", shard="europe")])
+        other.commit()
+        assert not opened.in_transaction()
+        assert len(opened.scalars(select(Part)).all()) == 2
+        opened.rollback()
+        assert sorted(part.code for part in other.scalars(select(Part))) == ["1", "2"]
