@@ -27,6 +27,9 @@ class Binds:
     bind: Engine | Connection | None
     _binds: immutabledict[Any, Any]
     _own_get_bind: bool
+    connection_callable: Callable[..., Connection] | None = None
+    """``connection_callable(mapper, instance)`` gives the connection to which a flush writes the row of an object,
+    where it is not the same for all objects of a class; for sharding."""
     _connection_for_bind: Callable[..., Connection]
 
     @property
@@ -116,7 +119,12 @@ class Binds:
         state: Any = None,
         bind_arguments: Mapping[str, Any] | None = None,
     ) -> Connection:
-        """Give the connection for work on a mapper or statement: what flush and loading ask for."""
+        """Give the connection for work on a mapper or statement: what flush and loading ask for.
+
+        :param state: of the one object that the work is about, whose connection the Session may choose.
+        """
+        if state is not None and self.connection_callable is not None:
+            return self.connection_callable(mapper, state.obj())
         if not (bind_arguments or self._binds or self._own_get_bind) and self.bind is not None:
             return self._connection_for_bind(self.bind)
         if bind_arguments:

@@ -36,7 +36,6 @@ class LifeCycle:
 
     identity_map: Any
     dispatch: Any
-    connection_callable: Callable[..., Connection] | None
     hash_key: int
     _new: dict[Any, Any]
     _deleted: dict[Any, Any]
@@ -450,9 +449,7 @@ class LifeCycle:
             and_(*[column == value for column, value in zip(columns, values, strict=True)])
             for values in ((before, ident) if len(columns) > 1 else ((before,), (ident,)))
         )
-        choose = self.connection_callable
-        connection = self._connection_for(mapper) if choose is None else choose(mapper, state())
-        row = connection.execute(select(case((has, 1), else_=0)).where(had)).first()
+        row = self._connection_for(mapper, state=state).execute(select(case((has, 1), else_=0)).where(had)).first()
         if row is not None and not row[0]:
             raise StaleDataError(
                 f"{state_label(state)} has the primary key {ident!r} in its attributes, which is not that of its row; "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
 from threading import RLock
@@ -28,15 +28,14 @@ from sqlalchemy.util import IdentitySet, immutabledict
 from session import merge as merging
 from session._accel import identity
 from session.binds import Binds
+from session.bulk import Bulk
 from session.constants import PASSIVE_NO_INITIALIZE, UNSET
 from session.expiry import Expiry
 from session.flush import unitofwork
 from session.instrument.base import instance_state
 from session.lifecycle import LifeCycle
-from session.load import bulk_methods
 from session.lookups import SessionLookups
 from session.lookups import all_sessions as _sessions
-from session.mapping.inspect import class_mapper
 from session.query import Query
 from session.statements import Statements
 from session.transaction import ACTIVE, AUTOBEGIN, BEGIN, SessionTransaction, check_managed
@@ -77,7 +76,7 @@ class _FlushScope:
             raise
 
 
-class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
+class Session(Statements, LifeCycle, Expiry, Bulk, Binds, SessionLookups):
     """A conversation with the database: the objects loaded and changed in it, and their transaction.
 
     Not for several threads at once.
@@ -105,10 +104,6 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     :raises ArgumentError: a parameter has a value that it cannot have.
     """
 
-    connection_callable: Callable[..., Connection] | None = None
-    """``connection_callable(mapper, instance)`` gives the connection to which a flush writes the row of an object,
-    where it is not the same for all objects of a class; for sharding."""
-
     # the verbs that are written down elsewhere
     execute = Statements.execute
     scalar = Statements.scalar
@@ -128,6 +123,9 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
     get_bind = Binds.get_bind
     bind_mapper = Binds.bind_mapper
     bind_table = Binds.bind_table
+    bulk_save_objects = Bulk.bulk_save_objects
+    bulk_insert_mappings = Bulk.bulk_insert_mappings
+    bulk_update_mappings = Bulk.bulk_update_mappings
 
     def __init__(
         self,
@@ -558,66 +556,3 @@ class Session(Statements, LifeCycle, Expiry, Binds, SessionLookups):
         resolve_conflict_map: dict[Any, Any],
     ) -> Any:
         return merging.merge_state(self, state, state_dict, load, options, recursive, resolve_conflict_map)
-
-    # -- in bulk -------------------------------------------------------------------------------
-
-    def bulk_save_objects(
-        self,
-        objects: Iterable[Any],
-        return_defaults: bool = False,
-        update_changed_only: bool = True,
-        preserve_order: bool = True,
-    ) -> None:
-        """INSERT or UPDATE rows from objects that do not come into the Session; no relationships, no events.
-
-        :param objects: new objects are inserted, those with identity updated.
-        :param return_defaults: put generated primary keys into new objects.
-        :param update_changed_only: update changed attributes only, not all.
-        :param preserve_order: write in the order given; otherwise by class.
-        """
-        objects = list(objects)
-        self._in_bulk(
-            bulk_methods.bulk_save_objects,
-            objects,
-            return_defaults=return_defaults,
-            update_changed_only=update_changed_only,
-            preserve_order=preserve_order,
-        )
-
-    def bulk_insert_mappings(
-        self,
-        mapper: Any,
-        mappings: Iterable[dict[str, Any]],
-        return_defaults: bool = False,
-        render_nulls: bool = False,
-    ) -> None:
-        """INSERT rows from dictionaries by attribute name.
-
-        :param mapper: a mapped class or mapper.
-        :param return_defaults: put generated primary keys into the dictionaries.
-        :param render_nulls: write ``None`` as NULL, instead of leaving it to the column's default.
-        """
-        target = class_mapper(mapper)
-        self._in_bulk(
-            bulk_methods.bulk_insert_mappings,
-            target,
-            mappings,
-            return_defaults=return_defaults,
-            render_nulls=render_nulls,
-        )
-
-    def bulk_update_mappings(self, mapper: Any, mappings: Iterable[dict[str, Any]]) -> None:
-        """UPDATE rows from dictionaries by attribute name, which have the primary keys in them.
-
-        :param mapper: a mapped class or mapper.
-        """
-        self._in_bulk(bulk_methods.bulk_update_mappings, class_mapper(mapper), mappings)
-
-    def _in_bulk(self, work: Callable[..., None], *args: Any, **keywords: Any) -> None:
-        check_managed(self)
-        before, self._flushing = self._flushing, True
-        try:
-            with self._flush_scope():
-                work(self, *args, **keywords)
-        finally:
-            self._flushing = before

@@ -351,7 +351,7 @@ class SessionTransaction(Guarded):
                 inner.commit()
         if not session._flushing:
             rounds = 0
-            while session._new or session._deleted or session.identity_map._modified:
+            while not session._is_clean():
                 if rounds == FLUSH_ROUNDS:
                     raise FlushError(
                         f"After {rounds} flushes this commit still finds changed objects; "

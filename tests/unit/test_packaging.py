@@ -32,6 +32,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("query", "statements", "expiry", "lifecycle"),
     ("dynamic", "writeonly"),
     ("transaction",),
+    ("bulk",),
     ("sessions",),
     ("factory",),
     ("events", "attributes", "collections", "identity", "instrumentation", "loading", "older_names", "state", "util"),
