@@ -10,7 +10,8 @@ Not compared:
   statement inside, which may be a SELECT.
 * Which of several reasons a flush has to fail is found first; how far it got before (to ``after_flush`` here, where the key
   of an object was changed and then taken as loaded by ``merge(load=False)``), and what it has warned of. If one
-  has inserted more rows than the other, the program ends with it: new objects keep their keys.
+  has inserted more rows than the other, or has come to the foreign key of a new object and the other has not, the
+  program ends with it: new objects keep their keys.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
   transaction here; those of a failed flush as long as its error there), so their part of the identity map.
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
@@ -140,7 +141,7 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
             theirs["picture"]["dirty"] = [dirty for dirty in theirs["picture"]["dirty"] if dirty != label]
         if mine["phase"] == other["phase"] == ["transient"]:
             for name in set(mine["unloaded"]) - set(other["unloaded"]):
-                if other["values"][name] == [] or (name.endswith(("_id", "_code")) and other["values"][name] is None):
+                if other["values"][name] == [] or (is_foreign_key(name) and other["values"][name] is None):
                     del other["values"][name]
                     mine["unloaded"].remove(name)
         if label.startswith("Node") and mine["modified"] and "parent" in mine["values"]:
@@ -256,7 +257,7 @@ def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
             of_object.append(what)
     for of_object in found.values():
         if failed:  # a flush has set foreign keys until then
-            of_object[:] = [what for what in of_object if what[0] != "set" or not what[1].endswith(("_id", "_code"))]
+            of_object[:] = [what for what in of_object if what[0] != "set" or not is_foreign_key(what[1])]
         echoes = [["set", what[1], None, what[2]] for what in of_object if what[0] == "remove"]
         of_object[:] = [what for what in of_object if what not in echoes]
         if any(what[0] in ROW_EVENTS for what in of_object):
@@ -311,6 +312,25 @@ def further(ours: Outcome, theirs: Outcome) -> bool:
         for outcome in (ours, theirs)
     )
     return mine != other
+
+
+def came_to_keys(ours: World, theirs: World) -> bool:
+    """Tell whether one of two flushes that failed has come to the foreign key of a new object, and the other has not."""
+    for mine, obj in pairs(ours, theirs):
+        both = inspect(mine).transient and inspect(obj).transient
+        if both and any(map(is_foreign_key, given(mine).symmetric_difference(given(obj)))):
+            return True
+    return False
+
+
+def given(obj: Any) -> set[str]:
+    """The names of the attributes of an object that have a value."""
+    return {name for name, value in obj.__dict__.items() if value is not None}
+
+
+def is_foreign_key(name: str) -> bool:
+    """Tell whether an attribute is one that refers to other objects, by its name."""
+    return name.endswith(("_id", "_code"))
 
 
 def without(heard: list[Any], *names: str) -> list[Any]:

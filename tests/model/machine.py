@@ -17,7 +17,9 @@ from sqlalchemy import URL
 import session
 
 from .comparison import (
+    FLUSH_ERRORS,
     brought_back,
+    came_to_keys,
     cleared,
     deletes_rows_of_new,
     differences,
@@ -110,6 +112,8 @@ class Worlds:
             over = over or forgotten(self.ours, self.theirs)
         if name == "savepoint_rollback":
             over = over or left_behind(self.ours, self.theirs)
+        if ours.error in FLUSH_ERRORS and theirs.error in FLUSH_ERRORS:
+            over = over or came_to_keys(self.ours, self.theirs)
         if "rollback" in name or ours.error:
             over = over or brought_back(gone & outside(self.ours), self.theirs)
         if over:
