@@ -27,6 +27,7 @@ __all__ = [
     "entity_columns",
     "entity_in",
     "entity_of",
+    "have_objects",
     "name_parts",
     "parts_of",
 ]
@@ -317,6 +318,11 @@ def parts_of(elements: Sequence[Any]) -> list[Any]:
         else:
             parts.append(part)
     return parts
+
+
+def have_objects(parts: Sequence[Any]) -> bool:
+    """Tell whether there are objects of the Session among the values of some parts."""
+    return any(isinstance(part, EntityPart) or have_objects(getattr(part, "parts", ())) for part in parts)
 
 
 def entity_columns(entity: Any) -> list[Any]:

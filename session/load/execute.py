@@ -23,7 +23,7 @@ from session.core.plan import plan_for
 from session.load.compile import translate
 from session.load.context import LoadContext, settings_of_loader
 from session.load.dml import execute_dml
-from session.load.entities import ColumnPart, name_parts, parts_of
+from session.load.entities import ColumnPart, have_objects, name_parts, parts_of
 from session.load.from_statement import execute_from_statement
 from session.load.known_plans import find_plan
 from session.load.loader_option import OwnClass
@@ -64,6 +64,7 @@ class SelectPlan:
         "scalars",
         "volatile",
         "with_context",
+        "with_objects",
     )
 
     def __init__(self, plan: Any, builder: Any) -> None:
@@ -79,6 +80,7 @@ class SelectPlan:
         ] == list(range(len(self.row_columns)))
         self.has_options = bool(builder.given_options)
         self.with_context = not all(isinstance(part, ColumnPart) for part in parts)
+        self.with_objects = have_objects(parts)
         #: keys of ``row._mapping`` are objects of the statement itself, so that each statement has its own
         self.volatile = not all(part.lasting for part in parts)
         self.metadata: Any = None
@@ -248,7 +250,8 @@ def execute_select(
         rows = plan.load_batches(context, read_batches(connection, plan.plan, BATCH, given, extracted, options))
     else:
         rows = plan.load(context, read(connection, plan.plan, given, extracted, options))
-    result = LoadedResult(plan.metadata_for(statement) if plan.volatile else plan.metadata, rows, plan.scalars)
+    metadata = plan.metadata_for(statement) if plan.volatile else plan.metadata
+    result = LoadedResult(metadata, rows, plan.scalars, session if plan.with_objects else None)
     if plan.needs_unique:
         require_unique(result)
     return result

@@ -16,7 +16,7 @@ from session.core import selects
 from session.core.limiting import with_more_options
 from session.load.compile import ColumnList, criteria_options
 from session.load.context import LoadContext, settings_of_loader
-from session.load.entities import ColumnPart, name_parts, parts_of
+from session.load.entities import ColumnPart, have_objects, name_parts, parts_of
 from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
 from session.load.streaming import Source, load_chunks
 
@@ -138,7 +138,8 @@ def load_rows(
             raise InvalidRequestError(NO_JOINED_CHUNKS)
         chunks = _chunks_of(result, builder.columns, size)
         return ChunkedResult(metadata, load_chunks(context, chunks, load, size), scalars, Source(chunks), size, True)
-    loaded = LoadedResult(metadata, load(_rows_of(result, builder.columns)), scalars)
+    rows = load(_rows_of(result, builder.columns))
+    loaded = LoadedResult(metadata, rows, scalars, session if have_objects(builder.parts) else None)
     if builder.needs_unique:
         require_unique(loaded)
     return loaded

@@ -16,6 +16,7 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import InvalidRequestError
 
 __all__ = [
+    "EMPTIED",
     "NO_JOINED_CHUNKS",
     "ChunkedResult",
     "LoadedResult",
@@ -31,6 +32,8 @@ NO_JOINED_CHUNKS = (
     "them with selectinload() instead"
 )
 
+EMPTIED = "its Session was closed, or let go of all its objects, since the statement was executed"
+
 
 class LoadedResult(IteratorResult[Any]):
     """All rows of a statement at hand.
@@ -38,6 +41,7 @@ class LoadedResult(IteratorResult[Any]):
     :param metadata: names of the columns.
     :param rows: the rows: tuples, or the objects themselves where ``scalars`` is true.
     :param scalars: a row is one value, which is not wrapped.
+    :param session: the Session that objects of these rows are in; it has to hold them until the first row is taken.
     """
 
     raw = None
@@ -45,11 +49,16 @@ class LoadedResult(IteratorResult[Any]):
     fetched = False
     """Whether rows were taken one by one, so that ``rows`` are not what is left."""
 
-    def __init__(self, metadata: Any, rows: list[Any], scalars: bool) -> None:
+    session = None
+
+    def __init__(self, metadata: Any, rows: list[Any], scalars: bool, session: Any = None) -> None:
         self._metadata = metadata
         self.rows = rows
         self.iterator = iter(rows)
         self._source_supports_scalars = scalars
+        if session is not None:
+            self.session = session
+            self.emptied: int = session._emptied
 
     def scalars(self, index: Any = 0) -> ScalarResult[Any]:
         if self._source_supports_scalars:
@@ -80,6 +89,8 @@ class LoadedResult(IteratorResult[Any]):
         rows = self.rows
         if not rows or self.fetched or unique is not None or not self._source_supports_scalars:
             return None
+        if self.session is not None and self.session._emptied != self.emptied:
+            self.refuse()
         found = rows[0]
         if found is not None:
             self._soft_close(hard=True)
@@ -88,8 +99,31 @@ class LoadedResult(IteratorResult[Any]):
     def take_all(self) -> list[Any]:
         """Give all rows, of which none was taken yet."""
         rows = self.rows
+        if self.session is not None and self.session._emptied != self.emptied:
+            self.refuse()
         self._soft_close()
         return rows
+
+    def begin(self) -> None:
+        """Note that rows are taken one by one."""
+        if not self.fetched:
+            if self.session is not None and self.session._emptied != self.emptied:
+                self.refuse()
+            self.fetched = True
+
+    def refuse(self) -> None:
+        """Close the result whose objects the Session has let go of.
+
+        :raises InvalidRequestError: there are rows.
+        """
+        rows = self.rows
+        self._soft_close()
+        if rows:
+            raise InvalidRequestError(
+                f"Cannot take the first row of a result: {EMPTIED}, so that its objects are in no Session; take "
+                "its rows before that, for example by all()",
+                code="lkrp",
+            )
 
     def _soft_close(self, hard: bool = False, **keywords: Any) -> None:
         if hard:
@@ -106,19 +140,19 @@ class LoadedResult(IteratorResult[Any]):
         return self.take_all()
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
-        self.fetched = True
+        self.begin()
         return super()._fetchone_impl(hard_close)
 
     def _fetchmany_impl(self, size: int | None = None) -> list[Any]:
-        self.fetched = True
+        self.begin()
         return super()._fetchmany_impl(self._yield_per if size is None else size)
 
     def _fetchiter_impl(self) -> Iterator[Any]:
-        self.fetched = True
+        self.begin()
         return super()._fetchiter_impl()
 
     def _raw_row_iterator(self) -> Iterator[Any]:
-        self.fetched = True
+        self.begin()
         return super()._raw_row_iterator()
 
 

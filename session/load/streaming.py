@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy.exc import InvalidRequestError
 
+from session.load.result import EMPTIED
+
 __all__ = ["Source", "load_chunks"]
 
 
@@ -51,8 +53,7 @@ def load_chunks(
                 if count < size:  # there are no more
                     return
                 raise InvalidRequestError(
-                    "Cannot load the rest of a streamed result: its Session was closed, or let go of all its objects, "
-                    "since the statement was executed; fetch all rows before that",
+                    f"Cannot load the rest of a streamed result: {EMPTIED}; fetch all rows before that",
                     code="lkrp",
                 )
             rows = next(chunks, None)
