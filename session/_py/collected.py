@@ -268,12 +268,11 @@ class CollectionAttribute(AttributeImpl):
         added, deleted = changes.added, changes.deleted
         if added or deleted:
             state.modified_event(dict_, self.key, collection, self.copy)
-            present = {id(item) for item in adapter}
-            for item_id, item in added.items():
-                if item_id not in present:
-                    adapter.append_without_event(item)
+            loaded = {id(item) for item in adapter} if deleted else ()
+            for item in added.values():
+                adapter.append_without_event(item)
             for item_id, item in deleted.items():
-                if item_id in present:
+                if item_id in loaded:
                     adapter.remove_without_event(item)
         return collection
 

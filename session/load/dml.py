@@ -21,7 +21,7 @@ from session.load.context import LoadContext
 from session.load.dml_plugin import column_for, plain_statement, row_criteria
 from session.load.entities import have_objects, name_parts, parts_of
 from session.load.parameters import parameter_sets
-from session.load.result import LoadedResult, empty_result, result_metadata
+from session.load.result import LoadedResult, empty_result, holder, result_metadata
 from session.load.synchronize import Synchronizer, choose_strategy
 
 __all__ = ["execute_dml"]
@@ -97,7 +97,7 @@ class Returning(ColumnList):
         else:
             values = list(zip(*[part.load(context, rows) for part in self.parts], strict=True))
         context.finish_chunk()
-        return LoadedResult(metadata, values, scalars, session if have_objects(self.parts) else None)
+        return LoadedResult(metadata, values, scalars, holder(session, have_objects(self.parts), options))
 
 
 def execute_dml(

@@ -28,7 +28,7 @@ from session.load.from_statement import execute_from_statement
 from session.load.known_plans import find_plan
 from session.load.loader_option import OwnClass
 from session.load.parameters import given_values
-from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, require_unique, result_metadata
+from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, holder, require_unique, result_metadata
 from session.load.streaming import Source, load_chunks
 
 __all__ = ["SelectPlan", "execute_select", "execute_statement", "is_orm_statement", "prepare"]
@@ -251,7 +251,7 @@ def execute_select(
     else:
         rows = plan.load(context, read(connection, plan.plan, given, extracted, options))
     metadata = plan.metadata_for(statement) if plan.volatile else plan.metadata
-    result = LoadedResult(metadata, rows, plan.scalars, session if plan.with_objects else None)
+    result = LoadedResult(metadata, rows, plan.scalars, holder(session, plan.with_objects, options))
     if plan.needs_unique:
         require_unique(result)
     return result

@@ -7,7 +7,7 @@ asks for rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ __all__ = [
     "LoadedResult",
     "LoadedScalars",
     "empty_result",
+    "holder",
     "require_unique",
     "result_metadata",
     "unique_filters",
@@ -41,7 +42,7 @@ class LoadedResult(IteratorResult[Any]):
     :param metadata: names of the columns.
     :param rows: the rows: tuples, or the objects themselves where ``scalars`` is true.
     :param scalars: a row is one value, which is not wrapped.
-    :param session: the Session that objects of these rows are in; it has to hold them until the first row is taken.
+    :param session: the Session that has to hold the objects of these rows until the first row is taken, if any has to.
     """
 
     raw = None
@@ -49,7 +50,7 @@ class LoadedResult(IteratorResult[Any]):
     fetched = False
     """Whether rows were taken one by one, so that ``rows`` are not what is left."""
 
-    session = None
+    session: Any = None
 
     def __init__(self, metadata: Any, rows: list[Any], scalars: bool, session: Any = None) -> None:
         self._metadata = metadata
@@ -273,6 +274,15 @@ class _Held:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Held) and self.obj is other.obj
+
+
+def holder(session: Any, objects: bool, options: Mapping[str, Any]) -> Any:
+    """Give the Session that has to hold a result's objects until they are read, if any has to.
+
+    :param objects: whether the rows have objects.
+    :param options: execution options; with ``prebuffer_rows`` the result does without the Session.
+    """
+    return session if objects and not options.get("prebuffer_rows") else None
 
 
 def empty_result() -> LoadedResult:

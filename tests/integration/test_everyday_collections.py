@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, inspect, select
+from sqlalchemy import Column, Engine, ForeignKey, Table, inspect, select
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session import (
@@ -94,6 +94,22 @@ class Child(Base):
     own_id: Mapped[int | None] = mapped_column(ForeignKey("parent.id"))
     dynamic_id: Mapped[int | None] = mapped_column(ForeignKey("parent.id"))
     write_only_id: Mapped[int | None] = mapped_column(ForeignKey("parent.id"))
+
+
+class Label(Base):
+    __tablename__ = "label"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str]
+    children: Mapped[list[Child]] = relationship(
+        secondary=Table(
+            "labelled",
+            Base.metadata,
+            Column("label_id", ForeignKey("label.id"), primary_key=True),
+            Column("child_id", ForeignKey("child.id"), primary_key=True),
+        ),
+        backref="labels",
+    )
 
 
 @pytest.fixture
@@ -481,3 +497,39 @@ def test_a_collection_class_without_one_of_its_roles_is_refused(missing: str) ->
     with pytest.raises(ArgumentError, match=f"Lacking.*no {missing}"):
         Parent()
     Own.registry.dispose()
+
+
+@pytest.fixture
+def labelled(engine: Engine) -> Iterator[tuple[Session, Child, Label]]:
+    Base.metadata.create_all(engine)
+    with Session(engine) as session, session.no_autoflush:
+        child, label = Child(name="a"), Label(word="red")
+        label.children.append(child)
+        session.add(label)
+        session.commit()
+        yield session, child, label
+
+
+def test_a_member_appended_again_shows_twice_on_the_unloaded_other_side(labelled: tuple[Session, Child, Label]) -> None:
+    session, child, label = labelled
+    for times in (2, 3):
+        label.children.append(child)
+        assert "labels" not in inspect(child).dict
+        assert label.children == [child] * times
+        assert child.labels == [label, label]
+        session.expire(child, ["labels"])
+    session.commit()
+    assert child.labels == [label]
+    assert label.children == [child]
+
+
+def test_what_was_written_meanwhile_shows_once_on_the_other_side(labelled: tuple[Session, Child, Label]) -> None:
+    session, _, label = labelled
+    other, parent = Child(name="b"), Parent()
+    session.add_all([other, parent])
+    session.commit()
+    label.children.append(other)
+    other.list_parent = parent
+    session.flush()
+    assert other.labels == [label]
+    assert parent.listed == [other]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy import Engine, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 
 from session import Bundle, Session, aliased
@@ -99,6 +99,21 @@ def test_values_and_empty_results_need_no_session(engine: Engine) -> None:
         assert [row.pair.name for row in pairs] == ["ed", "wendy", "jack"]
         assert nobody.all() == []
         assert [user.id for user in kept().scalars()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("let_go", LETTING_GO.values(), ids=LETTING_GO)
+def test_buffered_rows_outlive_the_session(engine: Engine, let_go: Any) -> None:
+    with filled(engine) as session:
+        for given in (
+            select(User).order_by(User.id),
+            select(User).from_statement(select(User).order_by(User.id)),
+            update(User).values(age=1).returning(User).execution_options(synchronize_session=False),
+        ):
+            result = session.scalars(given, execution_options={"prebuffer_rows": True})
+            let_go(session)
+            users = result.all()
+            assert sorted(user.id for user in users) == [1, 2, 3]
+            assert all(inspect(user).detached for user in users)
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback", "expire_all"])
