@@ -207,10 +207,10 @@ class LifeCycle:
             self.dispatch.before_attach(self, state)
         return True
 
-    def _after_attach(self, state: Any, obj: Any) -> None:
+    def _after_attach(self, state: Any, obj: Any, keep: bool = True) -> None:
         state.home = self.identity_map
         pending = state.ident is None
-        if pending or state.modified:
+        if keep and (pending or state.modified):
             state._strong_obj = obj
         if "after_attach" in heard:
             self.dispatch.after_attach(self, state)
@@ -223,8 +223,8 @@ class LifeCycle:
     def enable_relationship_loading(self, obj: Any) -> None:
         """Let an object that is not in the Session load its relationships through it.
 
-        The object is attached, but neither pending nor persistent; many-to-one and other relationships load
-        by the foreign keys and primary key that it holds, whoever set them.
+        The object is attached, and listeners are told so, but no flush sees it and no query finds it; many-to-one
+        and other relationships load by the foreign keys and primary key that it holds, whoever set them.
 
         :param obj: an object of a mapped class.
         """
@@ -232,9 +232,7 @@ class LifeCycle:
         attach = self._before_attach(state, obj)
         state.extra("load_pending", lambda: True)
         if attach:
-            state.home = self.identity_map
-            if "after_attach" in heard:
-                self.dispatch.after_attach(self, state)
+            self._after_attach(state, obj, keep=False)
 
     # -- going to be deleted -------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from session.instrument.base import class_label
 
 __all__ = ["dump_state", "restore_state"]
 
-_PLAIN = ("ident", "identity_token", "committed", "expired", "modified", "_deleted", "load_path")
+_PLAIN = ("ident", "identity_token", "committed", "expired", "modified", "load_path")
 _EXTRAS = ("callables", "info", "pending")
 
 

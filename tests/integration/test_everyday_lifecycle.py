@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, inspect, select
+from sqlalchemy import Engine, ForeignKey, event, inspect, select
 from sqlalchemy.exc import InvalidRequestError, NoResultFound
 
 from session import (
@@ -430,6 +431,22 @@ def test_the_state_tells_what_is_loaded_and_changed(session: Session) -> None:
     assert state.expired_attributes == {"age"}
 
 
+def test_a_copy_by_pickle_of_a_deleted_object_can_be_deleted_itself(session: Session) -> None:
+    user = User(name="ed")
+    session.add(user)
+    session.commit()
+    session.delete(user)
+    session.flush()
+    copied = pickle.loads(pickle.dumps(user))
+    session.rollback()
+    session.expunge(user)
+    assert not was_deleted(copied)
+    session.delete(copied)
+    assert inspect(copied).persistent
+    session.flush()
+    assert inspect(copied).deleted
+
+
 def test_load_on_pending_objects_reads_nothing_until_told(session: Session) -> None:
     session.add(User(name="ed"))
     session.commit()
@@ -438,3 +455,18 @@ def test_load_on_pending_objects_reads_nothing_until_told(session: Session) -> N
     other = Item(user_id=1)
     session.enable_relationship_loading(other)
     assert other.user.name == "ed"
+
+
+def test_listeners_hear_of_objects_that_load_relationships_as_of_others_that_come(session: Session) -> None:
+    session.add(User(name="ed"))
+    session.commit()
+    user = session.scalars(select(User)).one()
+    session.expunge(user)
+    heard: list[str] = []
+    for name in ("before_attach", "after_attach", "transient_to_pending", "detached_to_persistent"):
+        event.listen(session, name, lambda _, __, name=name: heard.append(name))
+    session.enable_relationship_loading(user)
+    assert heard == ["before_attach", "after_attach", "detached_to_persistent"]
+    heard.clear()
+    session.enable_relationship_loading(Item(user_id=1))
+    assert heard == ["before_attach", "after_attach", "transient_to_pending"]
