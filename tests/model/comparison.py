@@ -13,7 +13,8 @@ Not compared:
   has inserted more rows than the other, or has come to the foreign key of a new object and the other has not, the
   program ends with it: new objects keep their keys.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
-  transaction here; those of a failed flush as long as its error there), so their part of the identity map.
+  transaction here; those of a failed flush as long as its error there), so their part of the identity map. If a rollback
+  brings one of these back here, and another object has come in its place, the program ends with it (``displaced``).
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
   program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
   expired object, and not here, or by the number of rows written.
@@ -42,6 +43,8 @@ Not compared:
 * Events at a commit there that tell once more of objects which have left, made transient or expunged, after a flush had
   deleted them.
 * ``expire``, once more, of what is expired already, by an UPDATE or DELETE statement.
+* ``refresh_flush`` of a column that SQL was assigned to with ``eager_defaults``: the UPDATE brings it back here; there it
+  expires, and is loaded after it.
 * ``refresh`` of objects that are expired, after an UPDATE or DELETE statement there that loads nothing into them;
   ``refresh_flush`` for a version that was in the object before.
 * The order of the objects that one object brings into the Session: those that came to a collection last come first there.
@@ -58,7 +61,7 @@ Not compared:
 * What an UPDATE here sets to what it is already, in a row that another object has taken over; all of what that object has
   is written, also what it had before it was made transient.
 * A new object that a cascade deletes leaves the Session here; there the row that has its key is deleted. The program ends
-  with it (``deletes_rows_of_new``).
+  with it (``deletes_rows_of_new``). If that flush fails, new objects leave it before the rollback here, after it there.
 * A list that is loaded while an expired object of it waits to come to it holds it once here, twice there. The program
   ends with it (``doubled``).
 * When the foreign key of a Node takes over a change of its parent that is not written yet.
@@ -117,6 +120,8 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
                 heard = [without(each, "expire") for each in heard]
         if ["refresh_flush"] not in heard[0]:  # the version that was there
             heard[1] = without(heard[1], "refresh_flush")
+        elif ["refresh_flush"] not in heard[1] and ["expire"] in heard[1]:
+            heard = [without(each, "refresh_flush", "expire") for each in heard]
         for what in heard[1]:
             if what[0] == "set" and [*what[:3], "LoaderCallableStatus"] in heard[0]:  # the old value is known there
                 what[3] = "LoaderCallableStatus"
@@ -139,7 +144,7 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         if modified_for_nothing(mine, other):
             other["modified"] = False
             theirs["picture"]["dirty"] = [dirty for dirty in theirs["picture"]["dirty"] if dirty != label]
-        if mine["phase"] == other["phase"] == ["transient"]:
+        if mine["phase"] == other["phase"] in (["transient"], ["pending"]) and label not in ours["picture"]["new"]:
             for name in set(mine["unloaded"]) - set(other["unloaded"]):
                 if other["values"][name] == [] or (is_foreign_key(name) and other["values"][name] is None):
                     del other["values"][name]
@@ -207,6 +212,8 @@ def events(heard: list[Any], failed: bool = False) -> list[Any]:
     """
     ordered: list[Any] = []
     committed = ("before_commit", None) in heard
+    if failed:
+        heard = sorted(heard, key=lambda event: event[0] == "pending_to_transient")
     for name, label in heard:
         if (label is not None and "#" not in label) or (name == "deleted_to_detached" and not committed):
             continue
@@ -260,6 +267,8 @@ def heard_of(heard: list[Any], failed: bool) -> dict[str, list[Any]]:
             of_object[:] = [what for what in of_object if what[0] != "set" or not is_foreign_key(what[1])]
         echoes = [["set", what[1], None, what[2]] for what in of_object if what[0] == "remove"]
         of_object[:] = [what for what in of_object if what not in echoes]
+        if ["expire"] in of_object and ["refresh_flush"] in of_object:
+            of_object.sort(key=lambda what: what == ["expire"])
         if any(what[0] in ROW_EVENTS for what in of_object):
             of_object[:] = without(of_object, "refresh", *(ROW_EVENTS if failed else ()))
     return {label: of_object for label, of_object in found.items() if of_object}
@@ -440,16 +449,27 @@ def brought_back(gone: set[int], theirs: World) -> bool:
     return any(obj in theirs.session for number, obj in theirs.held.items() if number in gone)
 
 
+def displaced(ours: World, theirs: World) -> bool:
+    """Tell whether a rollback has brought a deleted object back here, and with it sent away another with its key."""
+    away = [
+        obj for number, obj in ours.held.items() if obj not in ours.session and theirs.held[number] in theirs.session
+    ]
+    return any(inspect(obj).key in ours.session.identity_map for obj in away)
+
+
 def equalise(ours: World, theirs: World) -> None:
     """Bring in line what may be different, where later steps would show it.
 
     * A flush loads expired columns there, and with them what the options of the object's statement say, which it does not
       need here: they expire there. If it takes a transaction to load them, there is one here. ``selectinload()`` of an
       object that is expired loads it here at once: it is loaded there.
+    * What an INSERT or UPDATE has brought back here, and expired there, is loaded there; where that would begin a
+      transaction, or bring other columns, too, it expires here.
     * An object that expires is loaded again with what its options name: here by the place where it was read first, all of
       it; there by that of the last one with ``populate_existing``, from which they may lead nowhere, and without what
       has changes that wait. What comes along here is loaded there.
-    * A delete loads many-to-one references there, which it does not need here: they are unloaded there.
+    * A delete loads many-to-one references there, which it does not need here: they are unloaded there. In a tree, where
+      the foreign key has a change that waits, it is chance there whether that counts: they are unloaded in both.
     * A flush writes the foreign key into a child that is not in the Session, in both; there not in a tree, for changes of
       a collection that is not loaded: so it is there.
     * What the Session keeps longer here, though nobody holds it, is expired here: it is loaded anew there.
@@ -463,6 +483,8 @@ def equalise(ours: World, theirs: World) -> None:
             references = ours.schema.to_one.get(type(obj).__name__, ())
             for name in set(references) & set(obj.__dict__) - set(mine.__dict__):
                 del obj.__dict__[name]
+            if obj.__dict__.get("parent", mine) is None and mine.__dict__.get("parent") is not None:
+                del obj.__dict__["parent"], mine.__dict__["parent"]
             if state.deleted and not theirs.session.in_transaction():
                 theirs.session.expunge(obj)
         if not theirs.session.in_transaction():
@@ -480,9 +502,12 @@ def equalise(ours: World, theirs: World) -> None:
             for name in late & set(obj.__dict__):
                 del obj.__dict__[name]
         early = expired_columns(state, obj) - expired_columns(inspect(mine), mine)
-        if early and state.persistent and inspect(mine).persistent and theirs.session.is_active:
-            for name in early | (set(state.mapper.relationships.keys()) & set(mine.__dict__)):
-                getattr(obj, name)
+        if early and (late or not theirs.session.in_transaction()) and state.persistent and inspect(mine).persistent:
+            inspect(mine).expire_attributes(mine.__dict__, early)
+        elif early and state.persistent and inspect(mine).persistent and theirs.session.is_active:
+            with theirs.session.no_autoflush:
+                for name in early | (set(state.mapper.relationships.keys()) & set(mine.__dict__)):
+                    getattr(obj, name)
             for name in early - set(mine.__dict__):  # NULL, by an INSERT: it is none here without being there
                 if obj.__dict__.get(name, name) is None:
                     del obj.__dict__[name]
@@ -555,7 +580,7 @@ class Update(NamedTuple):
 
 def update_of(statement: str) -> Update | None:
     """Read an UPDATE; ``None`` for other statements."""
-    found = re.fullmatch(r"UPDATE (\w+) SET (.*?) WHERE (.*)", " ".join(statement.split()))
+    found = re.fullmatch(r"UPDATE (\w+) SET (.*?) WHERE (.*?)(?: RETURNING .*)?", " ".join(statement.split()))
     if found is None:
         return None
     table, values, criteria = found.groups()

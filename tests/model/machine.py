@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import inspect
 import random
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import sqlalchemy.orm
@@ -23,6 +25,7 @@ from .comparison import (
     cleared,
     deletes_rows_of_new,
     differences,
+    displaced,
     doubled,
     emptied,
     equalise,
@@ -41,13 +44,21 @@ from .picture import picture
 from .schema import Schema
 from .school import SCHOOL
 from .steps import STEPS
+from .wide_steps import WIDE
 from .world import NothingToDo, Settings, World
+
+Steps = Mapping[str, Callable[..., Any]]
 
 NUMBERS = st.integers(0, 11)
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "option": ("", "selectinload", "joinedload"),
     "how": ("auto", "fetch", "evaluate", False),
+    "loader": (
+        *("subqueryload", "immediateload", "raiseload", "lazyload", "defaultload"),
+        *("defer", "load_only", "undefer"),
+    ),
+    "row_event": ("before_insert", "before_update"),
 }
 BY_NAME = {name: st.sampled_from(choices) for name, choices in CHOICES.items()}
 BY_TYPE = {
@@ -62,12 +73,19 @@ class Worlds:
     """Both libraries, made once for each schema, and the program that runs on them.
 
     :param url: of a PostgreSQL database, see :class:`World`.
+    :param steps: what the programs can do, by name.
     """
 
-    def __init__(self, schema: Schema, url: URL | None = None) -> None:
-        self.schema = schema
+    def __init__(self, schema: Schema, url: URL | None = None, steps: Steps = STEPS) -> None:
+        self.schema, self.steps = schema, steps
         self.ours, self.theirs = World(session, schema, url), World(sqlalchemy.orm, schema, url)
         self.over = False
+
+    def with_steps(self, steps: Steps) -> Worlds:
+        """The same worlds, for programs of other steps."""
+        others = copy(self)
+        others.steps = steps
+        return others
 
     def begin(self, settings: Settings) -> None:
         self.over = False
@@ -94,7 +112,7 @@ class Worlds:
         gone = outside(self.ours) & outside(self.theirs)
         for world in (self.ours, self.theirs):
             try:
-                outcomes.append(world.run(STEPS[name], arguments))
+                outcomes.append(world.run(self.steps[name], arguments))
             except NothingToDo:
                 outcomes.append(None)
         ours, theirs = outcomes
@@ -115,7 +133,7 @@ class Worlds:
         if ours.error in FLUSH_ERRORS and theirs.error in FLUSH_ERRORS:
             over = over or came_to_keys(self.ours, self.theirs)
         if "rollback" in name or ours.error:
-            over = over or brought_back(gone & outside(self.ours), self.theirs)
+            over = over or brought_back(gone & outside(self.ours), self.theirs) or displaced(self.ours, self.theirs)
         if over:
             self.over = True
             return
@@ -136,14 +154,15 @@ class Worlds:
 
 
 SHOP_WORLDS, SCHOOL_WORLDS = Worlds(SHOP), Worlds(SCHOOL)
+WIDE_SHOP_WORLDS, WIDE_SCHOOL_WORLDS = SHOP_WORLDS.with_steps(WIDE), SCHOOL_WORLDS.with_steps(WIDE)
 
 
-def fixed_program(schema: Schema, seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[str, bool]]:
+def fixed_program(worlds: Worlds, seed: int) -> tuple[list[tuple[str, tuple[Any, ...]]], dict[str, bool]]:
     """Make a program that is the same with every version of Python and hypothesis.
 
     :returns: its steps and settings, for :meth:`Worlds.replay`.
     """
-    chance = random.Random(seed)
+    schema, chance = worlds.schema, random.Random(seed)
 
     def draw(parameter: inspect.Parameter) -> Any:
         if parameter.name == "kind":
@@ -162,8 +181,8 @@ def fixed_program(schema: Schema, seed: int) -> tuple[list[tuple[str, tuple[Any,
     settings["expire_on_commit"] |= settings["listening"]
     steps: list[tuple[str, tuple[Any, ...]]] = [("query", (chance.choice(schema.classes), None, "", 0, False, True))]
     for _ in range(chance.randrange(5, 25)):
-        name = chance.choice(list(STEPS))
-        parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
+        name = chance.choice(list(worlds.steps))
+        parameters = list(inspect.signature(worlds.steps[name]).parameters.values())[1:]
         steps.append((name, tuple(map(draw, parameters))))
     return steps, settings
 
@@ -188,14 +207,14 @@ def programs(worlds: Worlds) -> type[RuleBasedStateMachine]:
                 worlds.end()
 
     by_name = {**BY_NAME, "kind": st.sampled_from(kinds)}
-    for name in STEPS:
+    for name in worlds.steps:
         setattr(Programs, name, rule_for(worlds, name, by_name))
     return Programs
 
 
 def rule_for(worlds: Worlds, name: str, by_name: dict[str, Any]) -> Any:
     """Make the rule of a step."""
-    parameters = list(inspect.signature(STEPS[name]).parameters.values())[1:]
+    parameters = list(inspect.signature(worlds.steps[name]).parameters.values())[1:]
 
     def run(self: RuleBasedStateMachine, **arguments: Any) -> None:
         if not worlds.over:

@@ -1,8 +1,8 @@
 """The fixed programs of many seeds, to the end, whatever is found on the way:
 
-    python -m tests.model.seeds [NUMBER [FIRST [postgresql]]]
+    python -m tests.model.seeds [NUMBER [FIRST [postgresql|sqlite [wide]]]]
 
-on SQLite, or on a PostgreSQL server of their own. For each program that is different it prints the seed and the difference, and the program made small: settings as they are
+on SQLite, or on a PostgreSQL server of their own; of the steps in ``steps``, or of those in ``wide_steps``, too. For each program that is different it prints the seed and the difference, and the program made small: settings as they are
 by default, and no step that it does not take.
 """
 
@@ -21,6 +21,7 @@ from .. import postgresql
 from .machine import SCHOOL_WORLDS, SHOP_WORLDS, Worlds, fixed_program
 from .models import SHOP
 from .school import SCHOOL
+from .wide_steps import WIDE
 from .world import Settings
 
 Steps = list[tuple[str, tuple[Any, ...]]]
@@ -29,15 +30,18 @@ ROUNDS = 2
 """How often all steps are tried to be left out."""
 
 
-def main(number: int = 20_000, first: int = 0, database: str = "sqlite") -> int:
+def main(number: int = 20_000, first: int = 0, database: str = "sqlite", steps: str = "") -> int:
     """Run programs of both schemas, half of them of each.
 
     :param database: ``"sqlite"`` or ``"postgresql"``.
+    :param steps: ``"wide"`` for all steps.
     :return: 0 if none was different.
     """
     found, started = 0, time.monotonic()
     with worlds_on(database) as both:
         for name, worlds in both.items():
+            if steps == "wide":
+                name, worlds = f"wide {name}", worlds.with_steps(WIDE)
             found += sum(look_at(name, worlds, seed) for seed in range(first, first + number // 2))
     print(f"{number} programs, {found} different, {time.monotonic() - started:.0f} seconds")
     return 1 if found else 0
@@ -63,7 +67,7 @@ def look_at(name: str, worlds: Worlds, seed: int) -> bool:
 
     :return: whether it is.
     """
-    steps, chosen = fixed_program(worlds.schema, seed)
+    steps, chosen = fixed_program(worlds, seed)
     difference = run(worlds, steps, chosen)
     if difference is None:
         return False
@@ -115,4 +119,4 @@ def made_small(
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:3]]
-    sys.exit(main(*given, **({"database": sys.argv[3]} if sys.argv[3:] else {})))
+    sys.exit(main(*given, **dict(zip(("database", "steps"), sys.argv[3:]))))

@@ -16,24 +16,39 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ..conftest import Database
-from .machine import SCHOOL_WORLDS, SHOP_WORLDS, Worlds, fixed_program, programs
+from .machine import (
+    SCHOOL_WORLDS,
+    SHOP_WORLDS,
+    WIDE_SCHOOL_WORLDS,
+    WIDE_SHOP_WORLDS,
+    Worlds,
+    fixed_program,
+    programs,
+)
 from .models import SHOP
 from .schema import Schema
 from .school import SCHOOL
+from .wide_steps import WIDE
 
 EXAMPLES = int(os.environ.get("SESSION_MODEL_EXAMPLES") or 0)
 STEPS = int(os.environ.get("SESSION_MODEL_STEPS") or 25)
 
 
-each_schema = pytest.mark.parametrize(
-    "worlds", [pytest.param(SHOP_WORLDS, id="shop"), pytest.param(SCHOOL_WORLDS, id="school")]
-)
+PLAIN = (pytest.param(SHOP_WORLDS, id="shop"), pytest.param(SCHOOL_WORLDS, id="school"))
+WIDER = (pytest.param(WIDE_SHOP_WORLDS, id="wide shop"), pytest.param(WIDE_SCHOOL_WORLDS, id="wide school"))
 
 
-@each_schema
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("worlds", PLAIN)
+@pytest.mark.parametrize("seed", range(80))
 def test_fixed_program(worlds: Worlds, seed: int) -> None:
-    steps, chosen = fixed_program(worlds.schema, seed)
+    steps, chosen = fixed_program(worlds, seed)
+    worlds.replay(steps, **chosen)
+
+
+@pytest.mark.parametrize("worlds", WIDER)
+@pytest.mark.parametrize("seed", range(40))
+def test_fixed_program_of_all_steps(worlds: Worlds, seed: int) -> None:
+    steps, chosen = fixed_program(worlds, seed)
     worlds.replay(steps, **chosen)
 
 
@@ -44,13 +59,14 @@ def test_fixed_programs_on_postgresql(database: Database, schema: Schema) -> Non
     worlds = Worlds(schema, database.url)
     try:
         for seed in range(20):
-            steps, chosen = fixed_program(schema, seed)
-            worlds.replay(steps, **chosen)
+            chosen_worlds = worlds.with_steps(WIDE) if seed % 3 == 0 else worlds
+            steps, chosen = fixed_program(chosen_worlds, seed)
+            chosen_worlds.replay(steps, **chosen)
     finally:
         worlds.dispose()
 
 
-@each_schema
+@pytest.mark.parametrize("worlds", [*PLAIN, *WIDER])
 @pytest.mark.skipif(not EXAMPLES, reason="SESSION_MODEL_EXAMPLES is not set")
 def test_random_programs(worlds: Worlds) -> None:
     run_state_machine_as_test(

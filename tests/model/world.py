@@ -108,6 +108,7 @@ class World:
         self.pending: WeakSet[Any] = WeakSet()
         self.outside: WeakSet[Any] = WeakSet()
         self.rows_of_new: set[Any] = set()
+        self.acting: dict[Any, bool] = {}
         if settings.watched:
             event.listen(self.engine, "before_cursor_execute", _watch)
         if settings.listening:
@@ -214,18 +215,18 @@ class World:
         for kind in schema.families:
             cls = getattr(self.models, kind)
             for name in ROW_EVENTS:
-                self._listen_to(cls, name, lambda _, __, obj, name=name: self.hear(obj, name), propagate=True)
+                self.listen_to(cls, name, lambda _, __, obj, name=name: self.hear(obj, name), propagate=True)
             for name in INSTANCE_EVENTS:
-                self._listen_to(cls, name, self._instance_listener(name), propagate=True)
+                self.listen_to(cls, name, self._instance_listener(name), propagate=True)
             for key in {*schema.columns[kind], *schema.to_one.get(kind, ())}:
-                self._listen_to(getattr(cls, key), "set", self._setter(key), propagate=True)
-                self._listen_to(getattr(cls, key), "remove", self._member("remove", key), propagate=True)
+                self.listen_to(getattr(cls, key), "set", self._setter(key), propagate=True)
+                self.listen_to(getattr(cls, key), "remove", self._member("remove", key), propagate=True)
             for key in schema.to_many.get(kind, ()):
                 for name in VALUE_EVENTS:
-                    self._listen_to(getattr(cls, key), name, self._member(name, key), propagate=True)
-                self._listen_to(getattr(cls, key), "bulk_replace", self._replacer(key), propagate=True)
+                    self.listen_to(getattr(cls, key), name, self._member(name, key), propagate=True)
+                self.listen_to(getattr(cls, key), "bulk_replace", self._replacer(key), propagate=True)
 
-    def _listen_to(self, target: Any, name: str, listener: Any, **options: Any) -> None:
+    def listen_to(self, target: Any, name: str, listener: Any, **options: Any) -> None:
         event.listen(target, name, listener, **options)
         self.listeners.append((target, name, listener))
 

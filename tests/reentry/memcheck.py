@@ -30,7 +30,7 @@ COMBINATIONS = "1000"
 MODELS = [
     f"tests/model/test_programs.py::test_fixed_program[{number}-{world}]"
     for world in ("shop", "school")
-    for number in range(0, 120, 6)
+    for number in range(0, 80, 4)
 ]
 VALGRIND = ("valgrind", "--tool=memcheck", "--leak-check=no", "--num-callers=24", "--error-limit=no")
 SETTINGS = {"PYTHONMALLOC": "malloc", "SESSION_PURE_PYTHON": "0", "SESSION_PARITY_SAMPLE": SAMPLE}
