@@ -18,17 +18,15 @@ from sqlalchemy import URL
 
 import session
 
-from .comparison import (
-    FLUSH_ERRORS,
+from .comparison import FLUSH_ERRORS, differences, equalise, without_taken_rows
+from .endings import (
     brought_back,
     came_to_keys,
     cleared,
     deletes_rows_of_new,
-    differences,
     displaced,
     doubled,
     emptied,
-    equalise,
     forgotten,
     left_behind,
     nothing_here_or_there,
@@ -37,7 +35,6 @@ from .comparison import (
     unreadable,
     waits_with_its_tree,
     was_refused,
-    without_taken_rows,
 )
 from .models import SHOP
 from .picture import picture
