@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import (
     ColumnElement,
     Grouping,
 )
-from sqlalchemy.sql.selectable import FromClause, Join
+from sqlalchemy.sql.selectable import FromClause, Join, TableClause
 from sqlalchemy.sql.util import ClauseAdapter, ColumnAdapter, join_condition, selectables_overlap
 from sqlalchemy.util import column_set
 
@@ -36,6 +36,7 @@ __all__ = [
     "comparisons",
     "conjuncts",
     "has_note",
+    "has_values",
     "is_column",
     "is_equality",
     "join_condition",
@@ -43,6 +44,7 @@ __all__ = [
     "mark_columns",
     "marked",
     "nulls_compared",
+    "on_clauses",
     "plain",
     "replace_elements",
     "rewrite_comparisons",
@@ -86,6 +88,13 @@ def without_entity_notes(expression: Any) -> Any:
 def has_note(expression: Any, note: str) -> bool:
     """Tell whether any element of an expression carries a note."""
     return expression is not None and any(note in element._annotations for element in visitors.iterate(expression))
+
+
+def has_values(selectable: Any) -> bool:
+    """Tell whether a FROM element has bound values in it; tables, and joins of tables, are taken to have none."""
+    if isinstance(getattr(selectable, "element", selectable), (TableClause, Join)):
+        return False
+    return any(isinstance(element, BindParameter) for element in visitors.iterate(selectable))
 
 
 def is_column(element: Any) -> bool:
@@ -182,6 +191,13 @@ def conjuncts(expression: Any) -> Iterator[Any]:
             waiting[:0] = list(element.clauses)
         else:
             yield element
+
+
+def on_clauses(selectable: Any) -> tuple[Any, ...]:
+    """Return the conditions of the joins that a FROM element consists of; none of a table."""
+    if not isinstance(selectable, Join):
+        return ()
+    return (*on_clauses(selectable.left), *on_clauses(selectable.right), selectable.onclause)
 
 
 def nulls_compared(expression: Any, binds: Collection[Any]) -> Any:

@@ -28,6 +28,7 @@ from session.load.from_statement import execute_from_statement
 from session.load.known_plans import find_plan
 from session.load.loader_option import OwnClass
 from session.load.parameters import given_values
+from session.load.renamed import aliases_of, renamed
 from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, holder, require_unique, result_metadata
 from session.load.streaming import Source, load_chunks
 
@@ -51,6 +52,7 @@ class SelectPlan:
     """
 
     __slots__ = (
+        "aliases",
         "bound",
         "has_options",
         "in_batches",
@@ -79,6 +81,8 @@ class SelectPlan:
             part.position for part in parts
         ] == list(range(len(self.row_columns)))
         self.has_options = bool(builder.given_options)
+        #: those that its options name; another statement that it serves may have others in their places
+        self.aliases = aliases_of(builder.given_options)
         self.with_context = not all(isinstance(part, ColumnPart) for part in parts)
         self.with_objects = have_objects(parts)
         #: keys of ``row._mapping`` are objects of the statement itself, so that each statement has its own
@@ -234,9 +238,11 @@ def execute_select(
     given = params if own is None and type(params) is dict else given_values(own, params)
     context = None
     if load_settings:
-        context = _context(session, statement, params, options, bind_arguments, load_settings)
+        context = _context(session, statement, params, options, bind_arguments, load_settings, plan)
     elif plan.with_context:
         carried = selects.options_of(statement) if plan.has_options else ()
+        if plan.aliases:
+            carried = renamed(carried, plan.aliases)
         context = _start(session, carried, options, statement, params, bind_arguments)
     if options:
         size = options.get("yield_per") or (STREAM_SIZE if options.get("stream_results") else None)
@@ -264,11 +270,14 @@ def _context(
     options: Mapping[str, Any],
     bind_arguments: Any,
     settings: Mapping[str, Any],
+    plan: SelectPlan,
 ) -> LoadContext:
     """Make the context of a statement that a loader has sent through ``Session.execute``."""
     keywords = settings_of_loader(settings, bind_arguments)
     if "options" not in keywords:  # what is said of the object that is there is not said of those that come with it
         keywords["options"] = tuple([each for each in selects.options_of(statement) if not isinstance(each, OwnClass)])
+    if plan.aliases:
+        keywords["options"] = renamed(keywords["options"], plan.aliases)
     if "execution_options" not in keywords:
         keywords["execution_options"] = options
     return LoadContext(session, statement=statement, params=params, **keywords)

@@ -24,6 +24,7 @@ from session.exc import ObjectDeletedError
 from session.load.carried import CarriedOptions
 from session.load.loader_option import RELATIONSHIP, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
+from session.load.renamed import path_of
 from session.load.row_columns import key_names
 from session.mapping.aliased import as_read
 
@@ -132,7 +133,7 @@ def directive_of(prop: Any, state: Any) -> Any:
     if resolved is None:
         resolved = memo["resolved"] = resolve_options(held or ())
     mapper = state.manager.mapper
-    path = state.load_path
+    path = path_of(state)
     scope = resolved.scope(mapper) if path is None else resolved.scope_at(path.steps)
     entity = mapper if path is None else path.steps[-1]
     return scope.find(entity, mapper, prop.key, RELATIONSHIP)

@@ -55,6 +55,12 @@ class Step(NamedTuple):
     target: Any = None
     criteria: tuple[Any, ...] = ()
 
+    @property
+    def has_values(self) -> bool:
+        """Whether it says more than which attribute is meant: conditions, or a subquery that has some."""
+        target = self.target
+        return bool(self.criteria) or (target is not None and target.is_aliased_class and target.has_values)
+
     def __reduce__(self) -> tuple[Any, ...]:
         target = None if self.target is None else portable(self.target)
         if self.criteria:
@@ -211,10 +217,10 @@ class Load(LoaderOption):
 
     @property
     def has_values(self) -> bool:  # type: ignore[override]
-        """Whether there are conditions or expressions in it."""
+        """Whether there are conditions or expressions in it, or aliases of subqueries with such."""
         return any(
-            any(step.criteria for step in setting.path)
-            or (setting.step is not None and bool(setting.step.criteria))
+            any(step.has_values for step in setting.path)
+            or (setting.step is not None and setting.step.has_values)
             or setting.name == "expression"
             for setting in self.settings
         )
@@ -470,6 +476,11 @@ def label(entity: Any) -> str:
         return "any entity"
     name = entity.mapper.class_.__name__
     return f"aliased({name})" if getattr(entity, "is_aliased_class", False) else str(name)
+
+
+def has_values(options: Iterable[Any]) -> bool:
+    """Tell whether options carry values of the statement that they were given with."""
+    return any(option.has_values for option in options if hasattr(option, "has_values"))
 
 
 def links(end: Any, owner: Any) -> bool:

@@ -31,7 +31,7 @@ from session.load.loader_option import (
 )
 from session.mapping.path import Path
 
-__all__ = ["Directive", "OptionSet", "Scope", "resolve_options"]
+__all__ = ["Directive", "OptionSet", "Scope", "owning", "resolve_options"]
 
 
 class Directive:
@@ -207,8 +207,7 @@ class OptionSet:
         scope = self.scope(steps[0])
         entity = steps[0]
         for prop, target in zip(steps[1::2], steps[2::2], strict=False):
-            directive = scope.find(entity, entity.mapper, prop.key, RELATIONSHIP)
-            scope = self.below(directive)
+            scope = self.below(scope.find(entity, owning(entity, prop), prop.key, RELATIONSHIP))
             entity = target
         return scope
 
@@ -257,6 +256,11 @@ class OptionSet:
         default.told(setting)
         for scope in self.roots.values():
             scope.inherited = self.defaults
+
+
+def owning(entity: Any, prop: Any) -> Any:
+    """Give the class whose attribute a step of a path is: the entity's, or that of a subclass."""
+    return prop.parent if prop.parent.isa(entity.mapper) else entity.mapper
 
 
 def refers_to_itself(step: Step | None) -> bool:

@@ -20,6 +20,7 @@ from session.core.plan import keep
 from session.heard import heard
 from session.load.context import LoadContext
 from session.load.execute import prepare
+from session.load.renamed import renamed
 from session.load.result import ChunkedResult
 
 __all__ = ["PreparedSelect", "run_select"]
@@ -87,6 +88,8 @@ class PreparedSelect:
         rows = read(connection, plan.plan, values, None, options)
         if not rows:
             return [[] for _ in plan.parts]
+        if plan.aliases and "options" in settings:
+            settings["options"] = renamed(settings["options"], plan.aliases)
         context = LoadContext(
             session, statement=self.statement, params=values, bind_arguments=bind_arguments, **settings
         )

@@ -28,6 +28,7 @@ from session.load.carried import peers_of, rejoin
 from session.load.context import EMPTY_DICT
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, OwnClass
 from session.load.prepared import PreparedSelect, run_select
+from session.load.renamed import path_of
 from session.load.row_columns import key_names, memo_of, row_columns
 from session.mapping.aliased import as_read
 from session.mapping.strategies import hooks
@@ -259,7 +260,7 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
                 mapper,
                 state.identity,
                 options=options,
-                path=state.load_path if options else None,
+                path=path_of(state) if options else None,
                 identity_token=state.identity_token,
                 only_keys=expired_with_row(mapper) if options else None,
                 kind="column",
@@ -386,7 +387,7 @@ def refresh_state(
             mapper,
             ident,
             options=given,
-            path=state.load_path if given and not options else None,
+            path=path_of(state) if given and not options else None,
             with_for_update=with_for_update,
             identity_token=state.identity_token,
             refresh_of=state,

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError, MultipleResultsFound
-from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
+from sqlalchemy.sql.selectable import LABEL_STYLE_NONE, Join
 from sqlalchemy.util import warn
 
 from session.constants import (
@@ -50,6 +50,7 @@ from session.load.lazy_parts import (
 from session.load.loader_option import RELATIONSHIP, AtPath
 from session.load.prepared import PreparedSelect, run_select
 from session.load.refresh import load_by_identity
+from session.load.renamed import handed_on, path_of
 from session.load.row_columns import name_ending
 from session.mapping.aliased import as_read
 from session.mapping.path import Path
@@ -397,6 +398,9 @@ class LazyLoader:
         statement = select(entity.entity).set_label_style(LABEL_STYLE_NONE)
         own = parametrized(prop.lazy_clause(), nulls, name_ending(prop.mapper))
         statement = statement.where(*as_read(prop.mapper, [own]), *criteria)
+        if isinstance(prop.secondary, Join):
+            # its columns alone would not bring its ON clauses
+            statement = statement.select_from(prop.secondary)
         if prop.order_by:
             statement = statement.order_by(*as_read(prop.mapper, prop.order_by))
         return statement
@@ -427,10 +431,10 @@ class LazyLoader:
         key = ("options", prop, state.load_path)
         found: tuple[Any, ...] | None = memo.get(key)
         if found is None:
-            start = state.load_path
+            start = path_of(state)
             if start is None:
                 start = Path.root(state.manager.mapper)
-            found = (*held, *back_options(prop), AtPath(start.child(prop, target_entity(prop))))
+            found = (*handed_on(held), *back_options(prop), AtPath(start.child(prop, target_entity(prop))))
             memo[key] = found
         return found
 

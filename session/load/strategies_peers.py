@@ -15,8 +15,9 @@ from session.constants import INSTANCE_STATE
 from session.load.carried import PeerGroup, peers_of
 from session.load.context import LoadContext
 from session.load.lazy_parts import plain_way
-from session.load.loader_option import RELATIONSHIP, AtPath
+from session.load.loader_option import RELATIONSHIP
 from session.load.prepared import run_select
+from session.load.renamed import handed_on, path_of
 from session.load.strategies_lazy import LazyLoader, compile_late, loader_for
 from session.load.strategies_selectin import KEYS, SelectinLoad, set_scalar
 from session.mapping.path import Path
@@ -102,7 +103,7 @@ class PeersStrategy:
     def load_for(self, state: Any, directive: Any) -> PeerLoad:
         """Give the load for objects with the options and at the place of one of them."""
         prop = self.prop
-        held, path = state.load_options, state.load_path
+        held, path = state.load_options, path_of(state)
         if path is None and not held:
             found = self.plain_load
             if found is None:
@@ -203,7 +204,7 @@ class PeerLoad(SelectinLoad):
         settings = self.settings(context)
         bind_arguments = settings.pop("bind_arguments")
         if self.with_options is None:
-            self.with_options = self.statement([each for each in context.options if not isinstance(each, AtPath)])
+            self.with_options = self.statement(handed_on(context.options))
         values = {KEYS: list(keys)}
         return run_select(
             context.session, self.with_options, values, self.target.mapper, RELATIONSHIP, bind_arguments, **settings

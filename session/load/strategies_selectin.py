@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from sqlalchemy import bindparam, inspect, select, tuple_
@@ -30,9 +31,10 @@ from session.constants import (
 )
 from session.heard import heard
 from session.load.lazy_parts import GONE, present, read_column, target_entity
-from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys
-from session.load.option_tree import resolve_options
+from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, has_values
+from session.load.option_tree import owning, resolve_options
 from session.load.prepared import PreparedSelect, run_select
+from session.load.renamed import handed_on, renaming_of
 from session.load.strategies_lazy import compile_late
 from session.mapping.aliased import alias_of, as_read, with_polymorphic
 from session.mapping.strategies import factories, register
@@ -158,13 +160,13 @@ class SelectinLoad:
         bind_arguments = settings.pop("bind_arguments")
         values = {KEYS: list(keys)}
         options = context.options
-        if any(option.has_values for option in options if hasattr(option, "has_values")):
+        if has_values(options):
             statement = self.refreshed(options)
             return run_select(
                 context.session, statement, values, self.target.mapper, RELATIONSHIP, bind_arguments, **settings
             )
         if self.prepared is None:
-            statement = self.statement([option for option in options if not isinstance(option, AtPath)])
+            statement = self.named_by(options).statement(handed_on(options))
             self.prepared = PreparedSelect(statement, self.target.mapper, RELATIONSHIP)
         return self.prepared.columns(context.session, values, bind_arguments, **settings)
 
@@ -172,20 +174,28 @@ class SelectinLoad:
         """Give the keywords of the context of one SELECT."""
         found: dict[str, Any] = context.follow_up()
         if "do_orm_execute" in heard and context.session.dispatch.do_orm_execute:
-            found["path"] = self.path.steps[:-1]
+            found["path"] = self.named_by(context.options).path.steps[:-1]
         return found
 
     def refreshed(self, options: Sequence[Any]) -> Any:
         """Build the SELECT with the options of this run, whose bound values are not those of the first."""
-        own = [option for option in options if not isinstance(option, AtPath)]
+        made = self.named_by(options)
         if self.criteria:
-            current = current_criteria(options, self.path)
+            current = current_criteria(options, made.path)
             if current is not None:
-                made = SelectinLoad.__new__(SelectinLoad)
-                made.__dict__.update(self.__dict__)
+                if made is self:
+                    made = copy(self)
                 made.criteria = current
-                return made.statement(own)
-        return self.statement(own)
+        return made.statement(handed_on(options))
+
+    def named_by(self, options: Sequence[Any]) -> SelectinLoad:
+        """Give this load as it is for the aliases that the options of this run name."""
+        names = renaming_of(options)
+        if names is None:
+            return self
+        made = copy(self)
+        made.path, made.target = names.path(self.path), names.entity(self.target)
+        return made
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -385,10 +395,10 @@ def current_criteria(options: Sequence[Any], path: Any) -> tuple[Any, ...] | Non
 
     :param path: the path to its target.
     """
-    resolved = resolve_options([option for option in options if not isinstance(option, AtPath)])
+    resolved = resolve_options(handed_on(options))
     *steps, prop, _ = path.steps
     entity = steps[-1]
-    directive = resolved.scope_at(steps).find(entity, entity.mapper, prop.key, RELATIONSHIP)
+    directive = resolved.scope_at(steps).find(entity, owning(entity, prop), prop.key, RELATIONSHIP)
     return None if directive is None else tuple(directive.criteria)
 
 
@@ -462,21 +472,25 @@ class SubclassLoad:
         settings = context.follow_up()
         bind_arguments = settings.pop("bind_arguments")
         for batch in batches(in_order(waiting)):
-            self.prepare(context).columns(context.session, {KEYS: list(batch)}, bind_arguments, **settings)
+            values = {KEYS: list(batch)}
+            if has_values(context.options):
+                statement = self.statement(context.options)
+                run_select(context.session, statement, values, self.mapper, "", bind_arguments, **settings)
+                continue
+            if self.prepared is None:
+                self.prepared = PreparedSelect(self.statement(context.options), self.mapper, "")
+            self.prepared.columns(context.session, values, bind_arguments, **settings)
 
-    def prepare(self, context: Any) -> PreparedSelect:
-        """Give the statement, built at the first run."""
-        found = self.prepared
-        if found is None:
-            mapper = self.mapper
-            keys = as_read(mapper, mapper.primary_key)
-            left = keys[0] if len(keys) == 1 else tuple_(*keys)
-            statement = select(mapper).where(left.in_(bindparam(KEYS, expanding=True)))
-            statement = statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
-            options = [option for option in context.options if not isinstance(option, AtPath)]
-            statement = statement.options(*options, AtPath(self.path), OnlyKeys(self.selected))
-            found = self.prepared = PreparedSelect(statement, mapper, "")
-        return found
+    def statement(self, options: Sequence[Any]) -> Any:
+        """Build the SELECT for a batch of keys."""
+        mapper = self.mapper
+        names = renaming_of(options)
+        path = self.path if names is None else names.path(self.path)
+        keys = as_read(mapper, mapper.primary_key)
+        left = keys[0] if len(keys) == 1 else tuple_(*keys)
+        statement = select(mapper).where(left.in_(bindparam(KEYS, expanding=True)))
+        statement = statement.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+        return statement.options(*handed_on(options), AtPath(path), OnlyKeys(self.selected))
 
 
 factories["mapper", "selectin_polymorphic"] = SubclassLoad  # type: ignore[assignment]

@@ -135,9 +135,8 @@ class AliasedClass:
         if source is None:
             raise UnmappedClassError(mapped_class_or_ac)
         mapper = source.mapper
-        nested = False
+        nested = source.is_aliased_class and (alias is not None or source.is_subquery)
         if alias is None:
-            nested = source.is_aliased_class and source.is_subquery
             alias = sql.anonymous_alias(source.selectable, flat=flat, name=name)
         if with_polymorphic_mappers is None:
             with_polymorphic_mappers = source.with_polymorphic_mappers
@@ -260,15 +259,16 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
         self.is_with_polymorphic = bool(mappers) and mappers != (mapper,)
         self.with_polymorphic_mappers = mappers or (mapper,)
         self._parts: dict[Any, AliasedClass] = {}
+        adapted = {each.selectable for each in self.with_polymorphic_mappers}
         self.adapter = sql.ColumnAdapter(
             selectable,
             equivalents=mapper.equivalent_columns,
             adapt_on_names=adapt_on_names,
             anonymize_labels=True,
-            adapt_from_selectables={each.selectable for each in self.with_polymorphic_mappers},
+            adapt_from_selectables=adapted | {source.selectable} if nested else adapted,
         )
         if nested:
-            # columns of the alias that this one was made from are to be found as well
+            # this one stands for the rows of the alias that it was made from, which it reads by that one's columns
             self.adapter = source.adapter.wrap(self.adapter)
         if self.is_with_polymorphic and base_alias is None:
             for sub in mappers:
@@ -321,6 +321,11 @@ class AliasedInsp(InspectionAttr, HasCacheKey):
     @property
     def _post_inspect(self) -> None:
         self.mapper.ensure_configured()
+
+    @property
+    def has_values(self) -> bool:
+        """Whether there are values in what it reads from, as in a subquery with conditions."""
+        return sql.has_values(self.selectable)
 
     def entity_for(self, mapper: Any) -> Any:
         """Return the alias through which the columns of a mapper are read: a part of this alias, or itself.

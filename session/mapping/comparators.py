@@ -297,9 +297,24 @@ def compared_to(
         state = _state_of(prop, obj)
         readers = {key: value_reader(prop, state, column) for key, column in clause.params}
         condition = sql.with_binds(clause.criterion, readers)
+    between: Any = None
     if prop.secondary is not None and alias_secondary:
-        condition = sql.ClauseAdapter(sql.anonymous_alias(prop.secondary, flat=True)).traverse(condition)
+        between = sql.ClauseAdapter(sql.anonymous_alias(prop.secondary, flat=True)).traverse
+    inner = sql.on_clauses(prop.secondary)
+    if between is not None:
+        condition = _between_adapted(condition, between) if inner else between(condition)
+    if inner:
+        condition = and_(condition, *(each if between is None else between(each) for each in inner))
     return condition if adapt is None else adapt(condition)
+
+
+def _between_adapted(condition: Any, adapt: Callable[[Any], Any]) -> Any:
+    """Translate the columns of a secondary join, not those of the target, which may be in it again."""
+
+    def translate(element: Any) -> Any:
+        return adapt(element) if sql.is_column(element) and sql.marked(element, "remote") else None
+
+    return sql.replace_elements(condition, translate)
 
 
 def value_reader(prop: Any, state: Any, column: Any) -> Callable[[], Any]:

@@ -257,8 +257,7 @@ class JoinCondition:
         if self._any_marked("remote"):
             return
         if self.secondary is not None:
-            belongs = self.secondary.c.contains_column
-            self._rewrite(lambda join: sql.mark_columns(join, "remote", belongs))
+            self._mark_between()
         elif self.remote_side:
             self._mark_given_remote()
         elif self._compares_within_one_table():
@@ -267,6 +266,20 @@ class JoinCondition:
             self.primaryjoin = sql.rewrite_comparisons(self.primaryjoin, self._mark_remote_of_overlapping)
         else:
             self.primaryjoin = sql.mark_columns(self.primaryjoin, "remote", self._is_targets_own)
+
+    def _mark_between(self) -> None:
+        """Mark the columns of ``secondary``, which may be a join that has a table of either side in it again."""
+        between = self.secondary.c.contains_column
+        joined = isinstance(self.secondary, sql.Join)
+
+        def marked(join: Any, side: Side) -> Any:
+            found = join
+            if joined:
+                found = sql.mark_columns(join, "remote", lambda column: between(column) and not side.has(column))
+            return found if sql.has_note(found, "remote") else sql.mark_columns(join, "remote", between)
+
+        self.primaryjoin = marked(self.primaryjoin, self.parent)
+        self.secondaryjoin = marked(self.secondaryjoin, self.target)
 
     def _is_targets_own(self, column: Any) -> bool:
         if not self.target.has(column):
