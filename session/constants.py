@@ -167,6 +167,9 @@ CLASS_MANAGER: Final = "_session_manager_"
 KNOWN_CLASS_MANAGER: Final = "_sa_class_manager"
 """The name under which tools look for the manager of a mapped class, of this package or of ``sqlalchemy.orm``."""
 
+KNOWN_REGISTRY: Final = "_sa_registry"
+"""The name under which tools look for the registry of a declarative base, of this package or of ``sqlalchemy.orm``."""
+
 WAITING: Final = "_session_waiting_"
 """The name under which a class that is declared and not mapped yet keeps what has been read of it."""
 

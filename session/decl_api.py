@@ -13,6 +13,7 @@ from session.mapping.declarative import declared_attr as declared_attr
 from session.mapping.declarative import has_inherited_table as has_inherited_table
 from session.mapping.declarative import mapped_as_dataclass as mapped_as_dataclass
 from session.mapping.declarative import unmapped_dataclass as unmapped_dataclass
+from session.mapping.declarative_meta import DeclarativeAttributeIntercept as DeclarativeAttributeIntercept
 from session.mapping.registry import registry as registry
 from session.mapping.synonym import synonym_for as synonym_for
 from session.older_names import declarative_mixin as declarative_mixin

@@ -117,7 +117,7 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
     @property
     def info(self) -> dict[Any, Any]:
         """Notes of the user on the mapped attribute; the same dictionary as that of its property."""
-        return self.comparator.property.info  # type: ignore[no-any-return]
+        return self.prop.info  # type: ignore[no-any-return]
 
     @property
     def _entity_namespace(self) -> Any:
@@ -152,11 +152,14 @@ class QueryableAttribute(ColumnOperators, roles.JoinTargetRole, roles.OnClauseRo
             return made
 
     @property
-    def property(self) -> Any:
-        """The mapped property behind the attribute."""
-        return self.comparator.property
+    def prop(self) -> Any:
+        """The mapped property behind the attribute, as it is now."""
+        return self.comparator.prop
 
-    prop = property
+    @property
+    def property(self) -> Any:
+        """The mapped property behind the attribute; asking for a relationship configures the mappers."""
+        return self.comparator.property
 
     def forget_expression(self) -> None:
         """Build the SQL expression anew at next use: the property has changed."""

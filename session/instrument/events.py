@@ -195,8 +195,8 @@ def _apply_held_listeners(manager: Any) -> None:
 class AttributeEvents(event.Events[Any]):
     """Changes of one attribute.
 
-    Target: a class-bound attribute, ``listen(User.name, "set", fn)``.  With ``retval=True`` the
-    listener's return value replaces the value; with ``raw=True`` it gets states in place of
+    Target: a class-bound attribute, ``listen(User.name, "set", fn)``, or the mapper's property of it.  With
+    ``retval=True`` the listener's return value replaces the value; with ``raw=True`` it gets states in place of
     objects; ``propagate=True`` includes subclasses; ``active_history=True`` loads old values.
     """
 
@@ -206,7 +206,7 @@ class AttributeEvents(event.Events[Any]):
     def _accept_with(cls, target: Any, identifier: str) -> Any:
         if hasattr(target, "_session_attribute"):
             return target
-        if getattr(target, "_session_property", False):
+        if getattr(target, "is_property", False):
             return target.parent.class_manager[target.key]
         if isinstance(target, type) and getattr(target, "_session_attribute_class", False):
             return target

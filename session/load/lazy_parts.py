@@ -116,13 +116,15 @@ def loads_pending(prop: Any, state: Any) -> bool:
 
 
 def plain_way(prop: Any, state: Any) -> bool:
-    """Tell whether the options that came with an object leave the relationship's own condition as it is."""
+    """Tell whether the options that came with an object leave the relationship's own condition as it is.
+
+    Criteria for all objects of a class do: they are for rows that are read, and keep no object from being found in
+    the Session.
+    """
     if not state.load_options:
         return True
     directive = directive_of(prop, state)
-    if directive is not None and directive.criteria:
-        return False
-    return not any(getattr(option, "is_loader_criteria", False) for option in state.load_options)
+    return directive is None or not directive.criteria
 
 
 def directive_of(prop: Any, state: Any) -> Any:

@@ -39,7 +39,7 @@ def add_attribute(cls: type[Any], key: str, value: Any) -> None:
         mapper.add_property(key, value)
     elif isinstance(value, MapperProperty):
         mapper.add_property(key, value)
-    elif isinstance(getattr(value, "property", None), MapperProperty) and value.key != key:
+    elif isinstance(getattr(value, "prop", None), MapperProperty) and value.key != key:
         mapper.add_property(key, SynonymProperty(value.key))
     else:
         type.__setattr__(cls, key, value)

@@ -76,8 +76,9 @@ def with_polymorphic(
     The subclasses are attributes of the result, by their names: ``poly.Engineer.language``.
 
     :param base: the mapped class, or an alias of it.
-    :param classes: subclasses, or ``"*"`` for all of them.
-    :param selectable: what to read from; by default an outer join of the tables. ``None`` for the base's own.
+    :param classes: subclasses, or ``"*"`` for all of them; nothing for those of the mapping's own ``with_polymorphic``.
+    :param selectable: what to read from; by default the one that the mapping gives with its ``with_polymorphic``, or
+        an outer join of the tables. ``None`` for the base's own.
     :param flat: alias the tables one by one, rather than in a subquery.
     :param polymorphic_on: the column that tells the class, if ``selectable`` has another than the mapping.
     :param aliased: whether to read from an alias.
@@ -91,8 +92,11 @@ def with_polymorphic(
         raise UnmappedClassError(base)
     mapper = entity.mapper
     mapper.ensure_configured()
-    mappers = mappers_for(mapper, classes)
-    if selectable is False:
+    own = mapper.with_polymorphic_selectable_given if selectable is False and (not classes or classes == "*") else None
+    mappers = mappers_for(mapper, classes, own) if classes else mapper.with_polymorphic_mappers
+    if own is not None:
+        source = own
+    elif selectable is False:
         source = selectable_for(mapper, mappers, innerjoin)
     else:
         source = mapper.selectable if selectable is None else selectable
@@ -135,6 +139,7 @@ class AliasedClass:
         if source is None:
             raise UnmappedClassError(mapped_class_or_ac)
         mapper = source.mapper
+        mapper.ensure_configured()
         nested = source.is_aliased_class and (alias is not None or source.is_subquery)
         if alias is None:
             alias = sql.anonymous_alias(source.selectable, flat=flat, name=name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData
 
+from session.core.schema import has_type
 from session.mapping.annotations import is_mapped_annotation
 from session.mapping.base import NOT_GIVEN, MapperProperty
 from session.mapping.declared_attr import declared_attr
@@ -18,9 +19,11 @@ __all__ = [
     "cascading_names",
     "field_value",
     "is_mappable",
+    "leaves_name",
     "maps_name",
     "metadata_of",
     "names_in_order",
+    "needs_annotation",
 ]
 
 #: Settings of a class that are not attributes.
@@ -45,6 +48,13 @@ def is_mappable(value: Any) -> bool:
     return isinstance(value, (Column, MapperProperty, MappedColumn))
 
 
+def needs_annotation(value: Any) -> bool:
+    """Tell whether a column or relationship has neither type nor target, so that only an annotation can tell."""
+    if isinstance(value, MappedColumn):
+        return not has_type(value.column) and not value.column.foreign_keys
+    return bool(getattr(value, "is_relationship", False) and value.argument is None)
+
+
 def field_value(cls: type[Any], name: str) -> Any:
     """Return what stands in a class body under a name, if it says by itself what it is as a field of a dataclass.
 
@@ -60,6 +70,25 @@ def maps_name(cls: type[Any], name: str) -> bool:
         value = cls.__dict__[name]
         return is_mappable(value) or isinstance(value, declared_attr)
     return is_mapped_annotation(annotations_of(cls).get(name))
+
+
+def leaves_name(cls: type[Any], base: type[Any], name: str, others: set[type[Any]]) -> bool:
+    """Tell whether one class in the MRO of a class only annotates a name that a mixin behind it maps.
+
+    The mixin's attribute is taken then: ``id: Mapped[int]`` in ``cls`` repeats the type, and keeps that the mixin has
+    ``id: Mapped[int] = mapped_column(primary_key=True)``.  Before what a mixin only annotates too, ``cls`` gives way,
+    and other mixins do not.
+
+    :param base: the class that may annotate it, ``cls`` or a mixin of it.
+    :param others: classes in the MRO that are no mixins.
+    """
+    if name in base.__dict__:
+        return False
+    behind = cls.__mro__[cls.__mro__.index(base) + 1 : -1]
+    for mixin in behind:
+        if mixin not in others and (name in mixin.__dict__ or (base is cls and maps_name(mixin, name))):
+            return maps_name(mixin, name)
+    return False
 
 
 def metadata_of(cls: type[Any]) -> MetaData | None:

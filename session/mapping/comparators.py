@@ -255,6 +255,12 @@ class RelationshipComparator(PropComparator):
     def reverse_operate(self, op: OperatorType, other: Any, **kwargs: Any) -> Any:
         return self.operate(op, other, **kwargs)
 
+    @property
+    def property(self) -> Any:
+        """The relationship, which is configured by now: what it says of itself depends on other classes."""
+        self.prop.parent.ensure_configured()
+        return self.prop
+
 
 _METHODS = frozenset({"_any_op", "_has_op", "_of_type_op"})
 

@@ -9,6 +9,7 @@ from weakref import WeakSet
 from sqlalchemy import FromClause, MetaData
 from sqlalchemy.exc import InvalidRequestError
 
+from session.constants import KNOWN_REGISTRY
 from session.mapping.adding import add_attribute
 from session.mapping.base import NOT_GIVEN
 from session.mapping.constructor import keyword_constructor
@@ -83,6 +84,7 @@ def _start_base(cls: type[Any]) -> None:
         )
     if metadata is None:
         type.__setattr__(cls, "metadata", own.metadata)
+    type.__setattr__(cls, KNOWN_REGISTRY, own)
     if "__init__" not in names and getattr(cls, "__init__", None) in (
         object.__init__,
         DeclarativeBase.__init__,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.exc import InvalidRequestError
 
-from session.constants import CLASS_MANAGER
+from session.constants import CLASS_MANAGER, KNOWN_REGISTRY
 from session.mapping.adding import add_attribute
 from session.mapping.scan import map_class
 
@@ -52,6 +52,7 @@ def _registry_of(cls: type[Any]) -> Any:
         own
         for base in cls.__mro__
         if isinstance(base, DeclarativeMeta)
-        and getattr(own := base.__dict__.get("registry"), "_session_is_registry", False)
+        for name in ("registry", KNOWN_REGISTRY)
+        if getattr(own := base.__dict__.get(name), "_session_is_registry", False)
     ]
     return found[-1] if found else None

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import MetaData, event
 
+from session.constants import KNOWN_REGISTRY
 from session.instrument.base import opt_manager_of_class
 from session.instrument.manager import ClassManager
 from session.mapping import clsregistry, configure, scan
@@ -205,7 +206,12 @@ class registry:
         :param metaclass: its metaclass.
         """
         bases = cls if isinstance(cls, tuple) else (cls,)
-        names: dict[str, Any] = {"registry": self, "metadata": self.metadata, "__abstract__": True}
+        names: dict[str, Any] = {
+            "registry": self,
+            KNOWN_REGISTRY: self,
+            "metadata": self.metadata,
+            "__abstract__": True,
+        }
         if isinstance(cls, type):
             names["__doc__"] = cls.__doc__
         if self.constructor is not None:

@@ -31,8 +31,10 @@ from session.mapping.body import (
     cascading_names,
     field_value,
     is_mappable,
+    leaves_name,
     maps_name,
     names_in_order,
+    needs_annotation,
 )
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
@@ -205,7 +207,10 @@ class ClassScan:
             return
 
     def _collect(self) -> None:
-        """Collect attributes: first what stands in the classes, then what declared attributes make of it."""
+        """Collect attributes: first what stands in the classes, then what declared attributes make of it.
+
+        Each keeps its place: class by class in the order of the MRO, declared attributes of mixins after the rest.
+        """
         inherited = self._inherited_classes()
         taken: set[str] = set()
         declared: list[tuple[type[Any], str]] = []
@@ -213,6 +218,8 @@ class ClassScan:
             if base.__module__ == "typing" or base.__module__.startswith(("session.mapping.", "session.ext.")):
                 continue
             names = cascading_names(base) if base in inherited else names_in_order(base)
+            names = [name for name in names if not leaves_name(self.cls, base, name, inherited)]
+            late: list[tuple[type[Any], str]] = []
             for name in names:
                 hidden = name in _OURS and self._is_of_base(base, name)
                 if hidden or name in taken or (name.startswith("__") and name.endswith("__")):
@@ -220,10 +227,12 @@ class ClassScan:
                         self._give_way_to_cascading(base, name, declared)
                 elif isinstance(base.__dict__.get(name), declared_attr):
                     if base is self.cls:
-                        self.found[name] = NOT_GIVEN  # keeps its place
-                    declared.append((base, name))
+                        self.found[name] = NOT_GIVEN
+                    late.append((base, name))
                 else:
                     self._collect_one(base, name)
+            self.found.update((name, NOT_GIVEN) for _, name in late)
+            declared += late
             taken.update(names)
         for base, name in declared:
             self._collect_one(base, name)
@@ -252,13 +261,16 @@ class ClassScan:
     def _collect_one(self, base: type[Any], name: str) -> None:
         value = base.__dict__.get(name, NOT_GIVEN)
         written = annotations_of(base).get(name)
+        if written is None and base is not self.cls and name in annotations_of(self.cls):
+            written = annotations_of(self.cls)[name]
         if isinstance(value, declared_attr):
-            written = value.return_annotation if written is None else written
+            answer = value.return_annotation
             value = value.__get__(None, self.cls)
-            if not is_mappable(value):
-                type.__setattr__(self.cls, name, value)
-                return
             type.__setattr__(self.cls, name, value)
+            if not is_mappable(value):
+                return
+            if written is None and (base is not self.cls or needs_annotation(value)):
+                written = answer
         elif value is not NOT_GIVEN and not is_mappable(value):
             self._watch_for_mistakes(base, name, value)
             self._check_dataclass_arguments(name, value)
@@ -308,7 +320,7 @@ class ClassScan:
             base is self.cls
             and getattr(value, "is_attribute", False)
             and getattr(value, "key", name) != name
-            and isinstance(getattr(value, "property", None), MapperProperty)
+            and isinstance(getattr(value, "prop", None), MapperProperty)
         )
 
     def _watch_for_mistakes(self, base: type[Any], name: str, value: Any) -> None:
@@ -424,7 +436,7 @@ class ClassScan:
         for name, value in self.found.items():
             annotation, context.origin = self.annotations[name], self.origins[name]
             context.module = context.origin.__module__
-            if annotation is not None and value.is_relationship:
+            if annotation is not None and getattr(value, "is_relationship", False):
                 read_target(annotation, name, context.origin, self.registry)
             if isinstance(value, Column):
                 name_column(value, name)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, SAWarning
 
 import session
 import session.ext.declarative
-from session import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from session import DeclarativeBase, Mapped, Session, aliased, mapped_column, relationship, with_polymorphic
 from session.exc import UnmappedClassError
 from session.ext.declarative import AbstractConcreteBase, ConcreteBase
 
@@ -394,3 +394,37 @@ def test_a_hierarchy_of_dataclasses_has_relationships_of_its_own(engine: Engine)
         assert "house" in cat.__dict__
         assert cat.house is not None
         assert (cat.house.id, cat.story) == (3, "long")
+
+
+def test_the_union_of_all_is_what_with_polymorphic_reads_by_itself(engine: Engine) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Animal(ConcreteBase, Base):
+        __tablename__ = "animal_told"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        __mapper_args__ = {"polymorphic_identity": "animal", "concrete": True}
+
+    class Bird(Animal):
+        __tablename__ = "bird_told"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        wings: Mapped[int]
+        __mapper_args__ = {"polymorphic_identity": "bird", "concrete": True}
+
+    alias_before_configuration = aliased(Animal)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([Animal(name="cow"), Bird(name="hen", wings=2), Bird(name="kiwi", wings=0)])
+        session.commit()
+        for classes in ("*", []):
+            for options in ({}, {"aliased": True}, {"flat": True}):
+                every = with_polymorphic(Animal, classes, **options)
+                found = session.scalars(select(every).where((every.Bird.wings > 0) | (every.name == "cow")))
+                assert sorted((type(each).__name__, each.name) for each in found) == [
+                    ("Animal", "cow"),
+                    ("Bird", "hen"),
+                ]
+        alias = alias_before_configuration
+        assert session.scalars(select(alias.name).order_by(alias.name)).all() == ["cow", "hen", "kiwi"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -409,6 +410,31 @@ def test_mappers_tell_when_they_are_configured() -> None:
 
 
 # -- of attributes --------------------------------------------------------------------------------
+
+
+def test_attribute_events_may_be_put_on_the_property_that_a_mapper_gives() -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    @event.listens_for(Base, "mapper_configured", propagate=True)
+    def watch(mapper: Any, cls: Any) -> None:
+        for prop in mapper.column_attrs:
+            if prop.columns[0].default is not None:
+                event.listen(prop, "init_scalar", partial(give, prop), retval=True, propagate=True)
+
+    def give(prop: Any, target: Any, value: Any, dict_: Any) -> Any:
+        dict_[prop.key] = prop.columns[0].default.arg
+        return dict_[prop.key]
+
+    class Wheel(Base):
+        __tablename__ = "wheel_of_default"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        radius: Mapped[int] = mapped_column(default=30)
+
+    wheel = Wheel()
+    assert wheel.radius == 30
+    assert wheel.__dict__["radius"] == 30
+    assert wheel.id is None
 
 
 def test_set_may_replace_the_value_and_knows_the_old_one() -> None:

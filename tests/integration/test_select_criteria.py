@@ -158,6 +158,35 @@ def test_a_listener_hides_what_is_hidden_everywhere(session):
     assert ids(session, select(Item).execution_options(with_hidden=True)) == [1, 2, 3, 4, 5, 6]
 
 
+def test_what_the_session_has_already_is_found_by_a_lazy_load_whatever_the_criteria(session):
+    session.get_one(Item, 6).parent_id = 3
+    session.flush()
+    session.expunge_all()
+    part = session.scalars(select(Item).where(Item.id == 6).options(ITEMS)).one()
+    assert part.parent is None  # its row is looked for among those that are shown
+    parent = session.get_one(Item, 3)
+    assert part.parent is None  # loaded as nothing
+    session.expire(part, ["parent"])
+    assert part.parent is parent
+    # a condition of the relationship itself is asked of the row
+    again = session.scalars(
+        select(Item)
+        .where(Item.id == 6)
+        .options(lazyload(Item.parent.and_(Item.hidden.is_(False))))
+        .execution_options(populate_existing=True)
+    ).one()
+    assert again.parent is None
+
+
+def test_criteria_for_other_objects_cost_a_lazy_load_no_statement(session):
+    parent = session.get_one(Item, 4)
+    part = session.scalars(select(Item).where(Item.id == 6).options(with_loader_criteria(Tag, Tag.id > 0))).one()
+    ran = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *args: ran.append(args[2]))
+    assert part.parent is parent
+    assert ran == []
+
+
 def test_conditions_of_options_stay_out_of_pickles(session):
     session.expunge_all()  # objects that are there already keep to the options that they came with
     shown = Item.tags.and_(Tag.hidden.is_(False))

@@ -6,7 +6,17 @@ import pytest
 from sqlalchemy import ForeignKey, create_engine, event, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 
-from session import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from session import (
+    DeclarativeBase,
+    DeclarativeMeta,
+    Mapped,
+    Session,
+    decl_api,
+    declarative_base,
+    mapped_column,
+    registry,
+    relationship,
+)
 from session.instrumentation import ClassManager
 
 
@@ -102,3 +112,29 @@ def test_changes_of_a_collection_that_is_not_loaded_can_be_seen():
         assert (queued.added_items, queued.deleted_items) == ([second], [first])
         assert parent.children == [second]
         assert "children" not in inspect(parent)._pending_mutations
+
+
+def test_declarative_bases_and_their_classes_have_their_registry_under_its_old_name():
+    assert Parent._sa_registry is Base._sa_registry is Base.registry
+    made = declarative_base()
+    assert made._sa_registry is made.registry
+
+
+def test_a_metaclass_of_ones_own_may_say_the_registry_by_its_old_name():
+    own = registry()
+
+    class Made(metaclass=DeclarativeMeta):
+        _sa_registry = own
+        metadata = own.metadata
+        __abstract__ = True
+
+    class Mapping(Made):
+        __tablename__ = "mapping"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    assert inspect(Mapping).registry is own
+
+
+def test_the_metaclass_of_declarative_bases_stands_beside_the_other_one():
+    assert isinstance(Parent, decl_api.DeclarativeAttributeIntercept)
+    assert issubclass(decl_api.DeclarativeMeta, decl_api.DeclarativeAttributeIntercept)

@@ -444,3 +444,24 @@ def test_a_new_class_of_a_registry_that_another_one_refers_to_concerns_both():
     finally:
         ours.registry.dispose(cascade=True)
         theirs.registry.dispose(cascade=True)
+
+
+def test_to_ask_for_the_property_of_a_relationship_configures_the_mappers():
+    class Base(DeclarativeBase):
+        pass
+
+    class Owner(Base):
+        __tablename__ = "owner"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        things: Mapped[list[Thing]] = relationship()
+
+    class Thing(Base):
+        __tablename__ = "thing"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        owner_id: Mapped[int] = mapped_column(ForeignKey("owner.id"))
+
+    assert Owner.things.prop is Owner.__mapper__.get_property("things")
+    assert not Owner.__mapper__.configured
+    assert Owner.things.property.direction is ONETOMANY
+    assert str(Owner.things.property.primaryjoin) == "owner.id = thing.owner_id"
+    assert Owner.__mapper__.configured
