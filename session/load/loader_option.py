@@ -501,6 +501,8 @@ def has_attributes_of(end: Any, owner: Any) -> bool:
         return True
     if owner.is_aliased_class:
         return bool(end.is_aliased_class) and same_alias(end, owner)
+    if end.is_aliased_class and not end.use_mapper_path:
+        return False
     included = getattr(end, "with_polymorphic_mappers", None) or ()
     return bool(end.mapper.isa(owner.mapper)) or any(mapper.isa(owner.mapper) for mapper in included)
 

@@ -8,10 +8,10 @@ attribute.  Next on the way: ``load/entity.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
 from session.load.loader_option import (
     COLUMN,
@@ -41,31 +41,66 @@ class Directive:
     :param default: it comes from a ``"*"``, so the attribute was not named.
     """
 
-    __slots__ = ("default", "name", "params", "scope", "step")
+    __slots__ = ("alias", "classes", "criteria", "default", "name", "params", "place", "scope", "step", "subclasses")
 
     def __init__(self, step: Step | None, default: bool = False) -> None:
         self.step = step
+        #: the entity that the attribute is looked up on: an alias, or the mapper that it comes from
+        self.place: Any = None if step is None else place_of(step)
+        #: the alias in ``of_type()``
+        self.alias: Any = None if step is None else alias_in(step)
+        #: the mapped classes in ``of_type()``
+        self.subclasses: tuple[Any, ...] = ()
+        #: of a default: what ``of_type()`` named on the way there, ``None`` for all classes
+        self.classes: tuple[Any, ...] = ()
+        #: the conditions of ``and_()``
+        self.criteria: tuple[Any, ...] = ()
         self.default = default
         self.name = ""
         self.params: dict[str, Any] = {}
         self.scope = Scope()
 
     @property
-    def target(self) -> Any:
-        """The entity of ``of_type()``, or ``None``."""
-        return None if self.step is None else self.step.target
+    def rank(self) -> tuple[bool, bool]:
+        """What says how to load goes before what only passes through; an alias before the class."""
+        return bool(self.name), self.alias is not None
 
-    @property
-    def criteria(self) -> tuple[Any, ...]:
-        """The conditions of ``and_()``."""
-        return () if self.step is None else self.step.criteria
+    def passed(self, step: Step) -> None:
+        """Take what one more option says on its way through the attribute, or to it."""
+        target = step.target
+        if target is not None and self.alias is None and target not in self.subclasses:
+            self.subclasses = (*self.subclasses, target)
+        if step.criteria:
+            self.criteria = step.criteria
 
     def told(self, setting: Setting) -> None:
-        """Take what one more option says; it wins over those before."""
+        """Take the way of loading that one more option says."""
         if setting.name:
             self.name = setting.name
             self.params = dict(setting.params)
+            if setting.step is not None:
+                self.criteria = setting.step.criteria
             self.scope.recurring = self if setting.name == "peers" and refers_to_itself(self.step) else None
+
+    def concerns(self, mapper: Any, key: str) -> bool:
+        """Tell whether what is said of all attributes of some classes is said of one, which others may have."""
+        if None in self.classes:
+            return True
+        parent = mapper.get_property(key).parent
+        return any(each.mapper.isa(parent) or parent.isa(each.mapper) for each in self.classes)
+
+    def by_default(self, default: Directive) -> Directive:
+        """Give a directive for the attribute whose way of loading is what was said about all."""
+        made = Directive(self.step, default=True)
+        made.subclasses, made.criteria, made.scope = self.subclasses, self.criteria, self.scope
+        made.name, made.params = default.name, default.params
+        return made
+
+    def agrees(self, setting: Setting) -> bool:
+        """Tell whether an option says of the attribute what was said of it before, or nothing."""
+        if not self.name or not setting.name or setting.name == "expression":
+            return True
+        return self.name == setting.name and self.params == dict(setting.params)
 
 
 class Scope:
@@ -89,17 +124,38 @@ class Scope:
         return bool(self.attributes or self.defaults or self.groups or self.polymorphic or self.recurring)
 
     def child(self, step: Step) -> Directive:
-        """Give the directive of an attribute, made if there is none."""
+        """Give the directive of an attribute, made if there is none.
+
+        Options that name several subclasses in ``of_type()`` are for one loading of all of them; that of an alias
+        is another one.
+        """
         entries = self.attributes.setdefault(step.key, [])
+        place, alias = place_of(step), alias_in(step)
         for entry in entries:
-            held = entry.step
-            if held is not None and held.owner is step.owner and held.target is step.target:
-                if step.criteria and held.criteria is not step.criteria:
-                    entry.step = held._replace(criteria=step.criteria)
-                return entry
-        made = Directive(step)
-        entries.append(made)
-        return made
+            if entry.place is place and entry.alias is alias:
+                break
+        else:
+            entry = Directive(step)
+            entries.append(entry)
+        entry.passed(step)
+        return entry
+
+    def tell(self, setting: Setting) -> None:
+        """Take what an option says of an attribute.
+
+        :raises InvalidRequestError: another option says something else.
+        """
+        step = setting.step
+        assert step is not None
+        told = self.child(step)
+        for entry in self.attributes[step.key]:
+            if entry.place is told.place and not entry.agrees(setting):
+                raise InvalidRequestError(
+                    f"The options of the statement contradict each other: {step} is to be loaded as "
+                    f"{shown(entry.name, entry.params)}, and as {shown(setting.name, dict(setting.params))}; leave one "
+                    "of them out"
+                )
+        told.told(setting)
 
     def find(self, entity: Any, mapper: Any, key: str, kind: str) -> Directive | None:
         """Give what was said about an attribute.
@@ -111,43 +167,25 @@ class Scope:
         """
         found: Directive | None = None
         for entry in self.attributes.get(key, ()):
-            owner = entry.step.owner  # type: ignore[union-attr]
-            if owner is entity or owner is mapper:
-                found = entry
-            elif owner.is_aliased_class:
-                if entity.is_aliased_class and same_alias(entity, owner) and mapper.isa(owner.mapper):
-                    found = entry
-            elif mapper.isa(owner):
+            if is_for(entry, entity, mapper) and (found is None or entry.rank >= found.rank):
                 found = entry
         recurring = self.recurring
         if found is None and recurring is not None and recurring.step is not None and recurring.step.key == key:
             found = recurring
         if found is not None and (found.name or kind == RELATIONSHIP):
             if not found.name:
-                default = self.default(kind)
+                default = self.default(kind, mapper, key)
                 if default is not None:
-                    merged = Directive(found.step, default=True)
-                    merged.name, merged.params, merged.scope = default.name, default.params, found.scope
-                    return merged
+                    return found.by_default(default)
             return found
-        return self.default(kind)
+        return self.default(kind, mapper, key)
 
-    def default(self, kind: str) -> Directive | None:
+    def default(self, kind: str, mapper: Any, key: str) -> Directive | None:
         """Give what was said about all attributes of a kind, here or for the whole statement."""
         own = self.defaults.get(kind)
-        if own is None and self.inherited is not None:
-            own = self.inherited.get(kind)
-        return own
-
-    def targets(self, entity: Any, mapper: Any, key: str) -> list[Directive]:
-        """Give the directives of an attribute one by one, where options name several ``of_type()`` of it."""
-        return [
-            entry
-            for entry in self.attributes.get(key, ())
-            if entry.name
-            and entry.step is not None
-            and (entry.step.owner is entity or mapper.isa(entry.step.owner.mapper))
-        ]
+        if own is not None:
+            return own if own.concerns(mapper, key) else None
+        return None if self.inherited is None else self.inherited.get(kind)
 
 
 class OptionSet:
@@ -234,7 +272,7 @@ class OptionSet:
     def enter(self, scope: Scope, setting: Setting) -> None:
         """Enter a setting at the scope that its path leads to."""
         if setting.step is not None:
-            scope.child(setting.step).told(setting)
+            scope.tell(setting)
         elif setting.kind == ENTITY:
             values = dict(setting.params)
             if setting.name == "undefer_group":
@@ -244,6 +282,7 @@ class OptionSet:
         else:
             default = scope.defaults.setdefault(setting.kind, Directive(None, default=True))
             default.told(setting)
+            default.classes = (*default.classes, setting.path[-1].target if setting.path else None)
 
     def take_default(self, setting: Setting) -> None:
         """Enter a setting that belongs to no entity."""
@@ -261,6 +300,42 @@ class OptionSet:
 def owning(entity: Any, prop: Any) -> Any:
     """Give the class whose attribute a step of a path is: the entity's, or that of a subclass."""
     return prop.parent if prop.parent.isa(entity.mapper) else entity.mapper
+
+
+def place_of(step: Step) -> Any:
+    """Give the entity that an attribute is looked up on.
+
+    What a subclass has inherited is the attribute of the class that it comes from, and an option for it is for all
+    objects that have it.
+    """
+    owner = step.owner
+    return owner if owner.is_aliased_class else owner.get_property(step.key).parent
+
+
+def alias_in(step: Step) -> Any:
+    """Give the alias that is named in ``of_type()``, ``None`` where there is none."""
+    return step.target if step.target is not None and step.target.is_aliased_class else None
+
+
+def is_for(directive: Directive, entity: Any, mapper: Any) -> bool:
+    """Tell whether a directive is about an attribute.
+
+    :param entity: the mapper or alias that is being translated.
+    :param mapper: the class whose attribute it is.
+    """
+    place = directive.place
+    if place is entity:
+        return True
+    if not place.is_aliased_class:
+        return bool(mapper.isa(place))
+    if not (entity.is_aliased_class and same_alias(entity, place)):
+        return False
+    return bool(mapper.isa(place.mapper.get_property(directive.step.key).parent))  # type: ignore[union-attr]
+
+
+def shown(name: str, params: Mapping[str, Any]) -> str:
+    """Name a way of loading for a message."""
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in params.items())})" if params else repr(name)
 
 
 def refers_to_itself(step: Step | None) -> bool:

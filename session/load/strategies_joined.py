@@ -56,7 +56,9 @@ class JoinedStrategy:
     def compile_contained(self, build: Any, part: Any, directive: Any) -> None:
         """Take the target from what the statement has joined."""
         prop = self.prop
-        target = directive.target
+        target = directive.alias
+        if target is None and directive.subclasses:
+            target = directive.subclasses[0] if len(directive.subclasses) == 1 else directed_entity(prop, directive)
         adapter = None
         if target is None:
             target = target_entity(prop)

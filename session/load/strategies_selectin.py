@@ -334,12 +334,17 @@ def directed_entity(prop: Any, directive: Any, aliased: bool = False) -> Any:
 
     :param aliased: the subclass's tables go under aliases.
     """
-    named = None if directive is None else directive.target
-    if named is None:
+    if directive is None:
         return target_entity(prop)
-    if named.is_aliased_class or named is prop.mapper or not named.isa(prop.mapper):
-        return named
-    return inspect(with_polymorphic(prop.mapper, [named.class_], aliased=aliased, flat=aliased))
+    if directive.alias is not None:
+        return directive.alias
+    named = [mapper for mapper in directive.subclasses if mapper is not prop.mapper]
+    for mapper in named:
+        if not mapper.isa(prop.mapper):
+            return mapper
+    if not named:
+        return target_entity(prop)
+    return inspect(with_polymorphic(prop.mapper, [mapper.class_ for mapper in named], aliased=aliased, flat=aliased))
 
 
 def link_columns(prop: Any) -> Sequence[Any]:
