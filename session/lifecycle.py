@@ -179,13 +179,19 @@ class LifeCycle:
         self._deleted.pop(state, None)
         if revert_deletion:
             state._deleted = False
-            self.identity_map.replace(state)
+            self._take_back(state)
         else:
             self.identity_map.add(state)
         if attach:
             self._after_attach(state, obj)
         elif revert_deletion and was_deleted and "deleted_to_persistent" in heard:
             self.dispatch.deleted_to_persistent(self, state)
+
+    def _take_back(self, state: Any) -> None:
+        """Give an object its key again when a rollback does; another one that has it now leaves the Session."""
+        other = self.identity_map.replace(state)
+        if other is not None:
+            self._detach_states([other])
 
     def _before_attach(self, state: Any, obj: Any) -> bool:
         """Check that the object may come into this Session.

@@ -60,7 +60,7 @@ class Snapshot:
         failure: BaseException | None = None
         born = dict(self.new)
         born.update(dict.fromkeys(session._new))
-        doomed = [pair for pair in (*self.deleted.items(), *session._deleted.items()) if pair[0] not in born]
+        doomed = {state: obj for state, obj in (*self.deleted.items(), *session._deleted.items()) if state not in born}
         try:
             session._expunge_states(list(born), to_transient=True)
         except BaseException as error:
@@ -75,10 +75,16 @@ class Snapshot:
             if state not in born:
                 state.key = before
                 if state() is not None and state.home is identities and not state._deleted:
-                    identities.replace(state)
+                    try:
+                        session._take_back(state)
+                    except BaseException as error:
+                        failure = failure or error
 
         self.deleted.clear()
-        for state, _ in doomed:
+        for state in list(doomed):
+            obj = doomed.pop(state)
+            if identities.get(state.key) is not None:
+                del obj  # if nobody else holds it, the other object stays that has come for the row
             try:
                 session._update_impl(state, revert_deletion=True)
             except BaseException as error:

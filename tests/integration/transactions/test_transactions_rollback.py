@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import inspect
+import weakref
+
+import pytest
+from sqlalchemy import event, insert, inspect, select
 
 from session import Session
 
@@ -118,3 +121,69 @@ def test_deep_tree_is_rolled_back(db):
         session.add(root)
         session.commit()
     assert count(db, Node) == 50
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_object_that_came_for_the_row_of_a_deleted_one_leaves_when_that_is_back(db, nested):
+    with Session(db) as session:
+        user = User(name="a")
+        session.add(user)
+        session.flush()
+        key = user.id
+        session.commit()
+        level = session.begin_nested() if nested else session.begin()
+        session.delete(user)
+        session.flush()
+        session.execute(insert(User.__table__).values(id=key, name="b"))
+        other = session.get(User, key)
+        assert other is not user
+        left = []
+        event.listen(session, "persistent_to_detached", lambda _, obj: left.append(obj))
+        level.rollback()
+        assert left == [other]
+        assert inspect(other).detached
+        assert session.get(User, key) is user
+        assert user.name == "a"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_object_that_came_for_the_row_of_a_deleted_one_stays_if_nobody_holds_that(db, nested):
+    with Session(db) as session:
+        user = User(name="a")
+        session.add(user)
+        session.flush()
+        key = user.id
+        session.commit()
+        level = session.begin_nested() if nested else session.begin()
+        session.delete(user)
+        session.flush()
+        gone = weakref.ref(user)
+        del user
+        session.execute(insert(User.__table__).values(id=key, name="b"))
+        other = session.get(User, key)
+        level.rollback()
+        if gone() is None:  # else the other one is no longer in the Session
+            assert other in session
+            session.refresh(other)
+            assert other.name == "a"
+            other.name = "written"
+            session.commit()
+            assert session.scalars(select(User.name)).all() == ["written"]
+        else:
+            assert inspect(other).detached
+
+
+def test_an_object_that_came_for_the_old_key_of_another_leaves_when_that_is_back(db):
+    with Session(db) as session:
+        user = User(name="a")
+        session.add(user)
+        session.commit()
+        key = user.id
+        user.id = key + 1
+        session.flush()
+        session.execute(insert(User.__table__).values(id=key, name="b"))
+        other = session.get(User, key)
+        session.rollback()
+        assert inspect(other).detached
+        assert session.get(User, key) is user
+        assert user.name == "a"
