@@ -324,7 +324,7 @@ def _insert_expressions(
     dict_ = state().__dict__
     refreshed: list[str] = []
     statement: Any = insert(recipe.table).values({recipe.table.c[name]: value for name, value in expressions.items()})
-    only_lastrowid = can.lastrowid and [column for column, _ in returned] == [recipe.table.autoincrement_column]
+    only_lastrowid = can.lastrowid and len(returned) == 1 and returned[0][0] is recipe.table.autoincrement_column
     if returned and can_return and not only_lastrowid:
         result = connection.execute(
             statement.returning(*[column for column, _ in returned]), plain, execution_options=uow.execution_options

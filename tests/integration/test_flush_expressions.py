@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, func, inspect, select, update
+from sqlalchemy.exc import IntegrityError, SAWarning
 
 from session import DeclarativeBase, Mapped, Session, mapped_column
 from session.attributes import set_committed_value
@@ -36,6 +37,25 @@ def test_a_value_in_place_of_a_server_default_comes_back_with_the_insert(engine:
             assert reading.level == 3
         assert not len(sent)
         assert reading.note == "a"
+
+
+class Gauge(Base):
+    __tablename__ = "gauge"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    note: Mapped[str | None]
+
+
+def test_a_row_without_its_key_is_refused_by_the_database_also_with_sql_among_its_values(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Gauge(note=func.lower("A")))
+        with pytest.warns(SAWarning, match="primary key"), pytest.raises(IntegrityError):
+            session.flush()
+        session.rollback()
+        session.add(Gauge(code="a", note=func.lower("A")))
+        session.flush()
+        assert session.scalars(select(Gauge.note)).all() == ["a"]
 
 
 class Leaf(Base):
