@@ -14,8 +14,9 @@ Not compared:
   has inserted more rows than the other, or has come to the foreign key of a new object and the other has not, the
   program ends with it: new objects keep their keys.
 * How long the Session keeps objects that nobody holds and that have no changes (deleted ones until the end of the
-  transaction here; those of a failed flush as long as its error there), so their part of the identity map. If a rollback
-  brings one of these back here, and another object has come in its place, the program ends with it (``displaced``).
+  transaction here; those of a failed flush as long as its error there), so their part of the identity map.
+* An object that has come for the row of a deleted one, when a rollback brings that back: it is detached here, and in no
+  Session's identity map there, though "persistent". The program ends with it (``displaced``).
 * A circle of rows that are there already: only UPDATEs, in any order, here; ``CircularDependencyError`` there. The
   program ends with it (``parts_ways``). So it does when a row that is gone is noticed there, where a flush loads an
   expired object, and not here, or by the number of rows written.
@@ -33,6 +34,8 @@ Not compared:
   the new key, ``StaleDataError`` or ``IntegrityError``. The program ends with it.
 * An object whose key was changed, and then taken as loaded by ``merge(load=False)``: a delete is of the row that it came
   from here; there of the one with the new key, which warns where there is none. The program ends with it.
+* An object that was made transient when it had expired, and then inserted by a transaction that is rolled back: it is read
+  as any transient object here; ``DetachedInstanceError`` there. The program ends with it.
 * A collection that is loaded while the removal of an expunged object waits in its queue, when its row gives another object:
   nothing is removed here, ``ValueError`` there. The program ends with it.
 * A deleted object whose savepoint ends with the rollback of the one around it is persistent again, its row is there; it

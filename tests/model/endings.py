@@ -48,6 +48,12 @@ def was_refused(name: str, ours: Outcome, theirs: Outcome) -> bool:
     return name in ("add", "add_all", "replace") and ours.error == theirs.error == "InvalidRequestError"
 
 
+def read_of_transient(name: str, arguments: tuple[Any, ...], ours: World, theirs: Outcome) -> bool:
+    """Tell whether an attribute of a transient object was to be loaded there."""
+    reads = name.startswith("read") and theirs.error == "DetachedInstanceError"
+    return reads and bool(inspect(ours.pick(arguments[0])).transient)
+
+
 def written_in_a_tree(ours: Outcome, theirs: Outcome) -> bool:
     """Tell whether the parent of a Node is written here, and not there."""
     there = {update.criteria for update in map(update_of, theirs.statements) if update and update.table == "node"}
@@ -170,11 +176,8 @@ def brought_back(gone: set[int], theirs: World) -> bool:
 
 
 def displaced(ours: World, theirs: World) -> bool:
-    """Tell whether a rollback has brought a deleted object back here, and with it sent away another with its key."""
-    away = [
-        obj for number, obj in ours.held.items() if obj not in ours.session and theirs.held[number] in theirs.session
-    ]
-    return any(inspect(obj).key in ours.session.identity_map for obj in away)
+    """Tell whether a rollback that brought deleted objects back has sent away one here that had come in their place."""
+    return any(inspect(mine).detached and inspect(obj).persistent for mine, obj in pairs(ours, theirs))
 
 
 def is_of_parent(update: Update) -> bool:

@@ -32,6 +32,7 @@ from .endings import (
     nothing_here_or_there,
     outside,
     parts_ways,
+    read_of_transient,
     unreadable,
     waits_with_its_tree,
     was_refused,
@@ -105,7 +106,7 @@ class Worlds:
         :raises AssertionError: something is different afterwards that is promised to be equal.
         """
         outcomes = []
-        left_deleted = name == "close" and self.ours.has_deleted
+        had_deleted = self.ours.has_deleted
         gone = outside(self.ours) & outside(self.theirs)
         for world in (self.ours, self.theirs):
             try:
@@ -121,6 +122,7 @@ class Worlds:
             return
         ours = without_taken_rows(self.ours, ours, theirs)
         over = parts_ways(ours, theirs) or was_refused(name, ours, theirs)
+        over = over or read_of_transient(name, arguments, self.ours, theirs)
         over = over or deletes_rows_of_new(self.ours, ours, theirs)
         over = over or any(each(self.ours, self.theirs) for each in (waits_with_its_tree, doubled, cleared, unreadable))
         if name in ("update_where", "delete_where"):
@@ -130,14 +132,15 @@ class Worlds:
         if ours.error in FLUSH_ERRORS and theirs.error in FLUSH_ERRORS:
             over = over or came_to_keys(self.ours, self.theirs)
         if "rollback" in name or ours.error:
-            over = over or brought_back(gone & outside(self.ours), self.theirs) or displaced(self.ours, self.theirs)
+            over = over or brought_back(gone & outside(self.ours), self.theirs)
+            over = over or (had_deleted and displaced(self.ours, self.theirs))
         if over:
             self.over = True
             return
         equalise(self.ours, self.theirs)
         found = differences((ours, picture(self.ours)), (theirs, picture(self.theirs)))
         assert not found, "\n".join([f"after {name}{arguments}:", *found])
-        self.over = left_deleted
+        self.over = name == "close" and had_deleted
 
     def replay(self, steps: list[tuple[str, tuple[Any, ...]]], **settings: bool) -> None:
         """Run a program that is written down."""

@@ -189,8 +189,13 @@ def insert_rows(world: World, kind: str, values: list[int], returning: bool, hol
 
 @step
 def update_rows(world: World, kind: str, values: list[int]) -> Any:
-    """Update rows by their keys."""
-    world.session.execute(update(getattr(world.models, kind)), new_rows(world, kind, values))
+    """Update rows by their keys; none of objects with a name to write, which ``sqlalchemy.orm`` expires, and here have the
+    new one.
+    """
+    entity = getattr(world.models, kind)
+    if any(isinstance(each, entity) and "name" in inspect(each).committed_state for each in world.session):
+        raise NothingToDo
+    world.session.execute(update(entity), new_rows(world, kind, values))
 
 
 @step
