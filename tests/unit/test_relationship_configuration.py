@@ -348,6 +348,22 @@ def test_contradictions_are_refused_at_once(error, arguments):
         relationship("B", **arguments)
 
 
+def test_errors_carry_the_codes_of_their_documentation():
+    with pytest.raises(ArgumentError) as caught:
+        relationship("B", cascade_backrefs=True)
+    assert caught.value.code == "s9r1"
+    with pytest.raises(ArgumentError) as caught:
+        classes({}, {"a": relationship("A", cascade="all, delete-orphan")})
+    assert caught.value.code == "bbf0"
+    a, b = classes(b={"a": relationship("A", cascade="all, delete-orphan", single_parent=True)})
+    parent = a()
+    held = b(a=parent)
+    with pytest.raises(InvalidRequestError) as caught:
+        b(a=parent)
+    assert caught.value.code == "bbf1"
+    assert held.a is parent
+
+
 def test_two_writers_of_one_column_are_warned_of():
     with pytest.warns(SAWarning, match=r'A\.more.*overlaps="bs"'):
         classes({"bs": relationship("B"), "more": relationship("B")})
