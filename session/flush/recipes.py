@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint
 from sqlalchemy.schema import ColumnCollectionConstraint
+from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from session._accel import gather
@@ -170,7 +171,7 @@ class TableRecipe:
         fields = []
         with_defaults = []
         for number, (column, key) in enumerate(self.columns):
-            kind, default = self._without_value(column)
+            kind, default = self._without_value(column, key)
             if key not in self.attributes:
                 kind = gather.OMIT if kind == gather.PLAIN else kind
             elif kind >= gather.CONSTANT:
@@ -178,13 +179,16 @@ class TableRecipe:
             fields.append((key, kind, default, 1 << number, column.key))
         return tuple(fields), tuple(with_defaults)
 
-    def _without_value(self, column: Any) -> tuple[int, Any]:
+    def _without_value(self, column: Any, key: str) -> tuple[int, Any]:
         """What to insert for a column when its attribute is absent or None."""
         if column is self.version_column and self.version_generator is not None:
             generator = self.version_generator
             return gather.ALWAYS_CALL, lambda _: generator(None)
         keeps_none = column.type.should_evaluate_none
-        made = python_default(column.default)
+        shown = getattr(self.mapper.props.get(key), "unset_value", None)
+        # a class that shares the column of another one may have a default of its own
+        by_column = shown is None or isinstance(shown, ClauseElement)
+        made = python_default(column.default) if by_column else (False, shown)
         if made is not None:
             is_function, value = made
             if is_function:

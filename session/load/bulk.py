@@ -152,7 +152,7 @@ def insert_rows(
         wanted = [column for column in returning if _table_of(column) is table]
         needed = [] if number == len(tables) - 1 and not keep_keys else _missing_keys(mapper, table, full)
         columns = [*wanted, *(column for column in needed if column not in wanted)]
-        own = statement if len(tables) == 1 else _with_values(insert(table), statement, columns)
+        own = statement if len(tables) == 1 else _with_values(mapper, insert(table), statement, columns)
         if needed and not capabilities.of(connection.dialect).insert_returning:
             returned: list[Any] = [_insert_one(connection, mapper, table, row, columns, options or {}) for row in full]
         else:
@@ -209,17 +209,26 @@ def _missing_keys(mapper: Any, table: Any, rows: Sequence[Row]) -> list[Any]:
     ]
 
 
-def _with_values(made: Any, statement: Any, returning: Sequence[Any]) -> Any:
+def _with_values(mapper: Any, made: Any, statement: Any, returning: Sequence[Any]) -> Any:
     """Give an INSERT of one table the values of that table which the user's statement sets; ``None`` if none."""
     if statement is None:
         return None
-    values = {
-        column: value for column, value in selects.values_of(statement).items() if _table_of(column) is made.table
-    }
+    values = _values_for(mapper, made.table, statement)
     if not values:
         return None
     made = made.values(values)
     return made.returning(*returning, sort_by_parameter_order=True) if returning else made
+
+
+def _values_for(mapper: Any, table: Any, statement: Any) -> dict[Any, Any]:
+    """Give what ``values()`` of a statement sets in one table, by its columns."""
+    found = {}
+    for each, value in selects.values_of(statement).items():
+        prop = mapper.props.get(each) if isinstance(each, str) else None
+        column = plain(prop.columns[0]) if prop is not None and prop.is_column else each
+        if isinstance(column, str) or _table_of(column) is table:
+            found[column] = value
+    return found
 
 
 def _table_of(expression: Any) -> Any:
@@ -338,7 +347,6 @@ def update_rows(
             f"A row for a bulk UPDATE of {mapper.class_.__name__} by primary key has no value for its version "
             f"{version_key!r}; every row must have the version that it was read with"
         )
-    more = {} if statement is None else dict(selects.values_of(statement))
     where = () if statement is None else selects.where_of(statement)
     named = selects.named_parameters(statement) if where else frozenset()
     if where and version_key is not None:
@@ -348,6 +356,7 @@ def update_rows(
         )
     for table in mapper.sorted_tables:
         by_key = _columns(mapper, table)
+        more = {} if statement is None else _values_for(mapper, table, statement)
         sources = dict(_inherited_keys(mapper, table))
         key_columns = {}
         own_keys = set()
@@ -447,7 +456,7 @@ def _update_statement(target: _UpdateTarget, changed: Sequence[str]) -> Any:
     settings: dict[Any, Any] = {
         by_key[key]: bindparam(_name_of_value(by_key, key), type_=by_key[key].type) for key in changed
     }
-    settings.update((each, value) for each, value in target.more.items() if getattr(each, "table", table) is table)
+    settings.update(target.more)
     if versioned is not None:
         column = by_key[versioned]
         made = made.where(column == bindparam(_name_of_key(by_key, column), type_=column.type))

@@ -19,6 +19,7 @@ from session.core.limiting import with_more_options
 from session.load.eager import EagerJoins
 from session.load.entities import EntityPart, entities_in, entity_of, parts_of
 from session.load.joins import JoinList
+from session.load.loader_option import OwnClass
 from session.load.option_tree import resolve_options
 
 __all__ = ["ColumnList", "SelectBuilder", "criteria_options", "translate"]
@@ -97,6 +98,8 @@ class SelectBuilder(ColumnList):
         self.toplevel = toplevel
         self.outer = outer
         self.criteria = criteria_options(self.given_options)
+        #: the class of an object that is there already: conditions choose objects, and do not part with this one's row
+        self.loaded_again: Any = None
         if self.criteria:
             statement = self.statement = with_more_options(statement, self.criteria)
         self.parts_read = selects.read(statement)
@@ -141,7 +144,8 @@ class SelectBuilder(ColumnList):
         single = entity.mapper.single_criterion() if with_single else None
         if single is not None:
             found.append(entity.adapt(single) if entity.is_aliased_class else single)
-        found.extend(option.criterion(entity) for option in self.criteria if option.applies_to(entity))
+        if entity is not self.loaded_again:
+            found.extend(option.criterion(entity) for option in self.criteria if option.applies_to(entity))
         return found
 
     # -- translation -----------------------------------------------------------------------------
@@ -157,6 +161,8 @@ class SelectBuilder(ColumnList):
             for request in requests:
                 joins.add(request, earlier)
         self.parts = parts_of(read.columns)
+        if any(isinstance(option, OwnClass) for option in self.given_options):
+            self.loaded_again = self.parts[0].entity
         for request in read.joins:
             joins.add(request, self.parts)
         froms = joins.froms

@@ -319,7 +319,7 @@ def unfiled_key(state: Any, dict_: dict[str, Any]) -> Any:
 
 
 def has_criteria(options: Any) -> bool:
-    """Tell whether options that an object carries put conditions on its own row."""
+    """Tell whether options that an object carries put conditions on what its columns may be worked out from."""
     return bool(options) and any(getattr(option, "is_loader_criteria", False) for option in options)
 
 

@@ -22,7 +22,7 @@ from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, 
 from session.mapping.columns import ColumnProperty
 from session.mapping.mapped import Mapped
 
-__all__ = ["MappedColumn", "mapped_column", "orm_insert_sentinel"]
+__all__ = ["InsertSentinel", "MappedColumn", "mapped_column", "orm_insert_sentinel"]
 
 _T = TypeVar("_T")
 
@@ -192,6 +192,15 @@ def _template_in(annotation: MappedAnnotation | None) -> MappedColumn[Any] | Non
     return next((part for part in annotated_metadata(annotation) if isinstance(part, MappedColumn)), None)
 
 
+class InsertSentinel(MappedColumn[_T]):
+    """What :func:`orm_insert_sentinel` makes: it is complete, and no field that anybody gives to a dataclass."""
+
+    __slots__ = ()
+
+    def complete(self, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
+        """Take nothing from the annotation: a row that is inserted alone has no value there."""
+
+
 def orm_insert_sentinel(
     name: str | None = None, type_: Any = None, *, default: Any = None, omit_from_statements: bool = True
 ) -> MappedColumn[Any]:
@@ -203,7 +212,7 @@ def orm_insert_sentinel(
     :param omit_from_statements: leave it out of SELECT and of the mapping.
     """
     column: Column[Any] = insert_sentinel(name, type_, default=default, omit_from_statements=omit_from_statements)
-    return MappedColumn(column, DataclassOptions(init=False, repr=False, compare=False))
+    return InsertSentinel(column, DataclassOptions(init=False, repr=False, compare=False))
 
 
 def mapped_column(

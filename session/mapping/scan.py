@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.util import warn, warn_deprecated
 
 from session.core import schema as core_schema
@@ -42,7 +43,7 @@ from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
 from session.mapping.declared_table import table_for
 from session.mapping.install import install_mapper
 from session.mapping.mapped import Unmapped
-from session.mapping.mapped_column import MappedColumn, mapped_column
+from session.mapping.mapped_column import InsertSentinel, MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
 from session.mapping.unmapped import UnmappedColumn, check_container, leave_out
@@ -458,7 +459,7 @@ class ClassScan:
             context.columns[name] = value.column
             if context.dataclass:
                 default = value.dataclass_options.default
-                if default is not NOT_GIVEN and default is not None and not callable(default):
+                if default is not NOT_GIVEN and default is not None and not _makes_values(default):
                     prop = prop or ColumnProperty(value.column)
                     prop.unset_value = default
             return prop or value.column
@@ -466,7 +467,7 @@ class ClassScan:
 
     def _check_dataclass_arguments(self, name: str, value: Any) -> None:
         options = getattr(value, "dataclass_options", None)
-        if self.dataclass_options is not None or options is None:
+        if self.dataclass_options is not None or options is None or isinstance(value, InsertSentinel):
             return
         wrong = [
             one
@@ -575,6 +576,11 @@ def _column_in(selectable: Any, value: Any) -> Any:
 
 def complete_column(column: Any, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
     MappedColumn(column, DataclassOptions()).complete(context, key, annotation)
+
+
+def _makes_values(default: Any) -> bool:
+    """Tell whether a default is no value itself, but what makes one."""
+    return callable(default) or isinstance(default, SchemaItem)
 
 
 def name_column(column: Any, name: str) -> None:

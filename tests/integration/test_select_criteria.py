@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Table, event, func, select, union_all
@@ -13,6 +14,7 @@ from session import (
     Mapped,
     Session,
     aliased,
+    defer,
     lazyload,
     mapped_column,
     relationship,
@@ -204,3 +206,42 @@ def test_conditions_of_options_stay_out_of_pickles(session):
     copy = pickle.loads(pickled)
     session.add(copy)
     assert sorted(tag.id for tag in copy.tags) == [1, 2]
+
+
+def test_conditions_choose_objects_and_do_not_part_them_from_their_rows(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Item(id=1, parts=[Item(id=2), Item(id=3)]))
+        session.commit()
+        whole = session.get_one(Item, 1)
+        put_off = session.scalars(select(Item).where(Item.id == 2).options(defer(Item.hidden))).one()
+
+        @event.listens_for(session, "do_orm_execute")
+        def limit(state: Any) -> None:
+            state.statement = state.statement.options(with_loader_criteria(Item, Item.id == 3))
+
+        assert put_off.hidden is False
+        session.refresh(whole)
+        session.refresh(whole, ["hidden"])
+        session.expire(whole, ["hidden"])
+        assert whole.hidden is False
+        session.expire_all()
+        assert (whole.hidden, put_off.hidden) == (False, False)
+        assert session.get(Item, 1) is whole
+        assert [part.id for part in whole.parts] == [3]
+        session.expunge_all()
+        assert session.get(Item, 1) is None
+
+
+def test_an_object_that_has_left_its_own_conditions_is_loaded_again(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Item(id=1))
+        session.commit()
+        visible = with_loader_criteria(Item, Item.hidden.is_(False))
+        item = session.scalars(select(Item).options(visible)).one()
+        item.hidden = True
+        session.flush()
+        session.expire(item)
+        assert item.hidden is True
+        assert session.scalars(select(Item).options(visible)).all() == []
