@@ -29,7 +29,7 @@ from session.core.sql import coercions, propagate, roles
 from session.exc import UnmappedColumnError
 from session.instrument.base import opt_instance_state, state_label
 from session.instrument.comparator import PropComparator
-from session.mapping.aliased import alias_of
+from session.mapping.aliased import alias_of, entity_adapter
 from session.mapping.inspect import entity_of
 
 __all__ = ["RelationshipComparator", "compared_to", "value_reader"]
@@ -163,8 +163,12 @@ class RelationshipComparator(PropComparator):
         wanted = [] if criterion is None else [coercions.expect(roles.WhereHavingRole, criterion)]
         for key, value in (keywords or {}).items():
             wanted.append(getattr(prop.mapper.class_ if taken else target.entity, key) == value)
+        if taken:
+            adapt = target.adapt
+        else:
+            adapt = None if target.is_aliased_class else entity_adapter(target)
         for condition in wanted:
-            conditions.append(sql.unreplaced(target.adapt(condition) if taken else condition))
+            conditions.append(sql.unreplaced(condition if adapt is None else adapt(condition)))
         tables = [parts.target] if parts.secondary is None else [parts.target, parts.secondary]
         return (
             exists(1)
@@ -220,13 +224,13 @@ class RelationshipComparator(PropComparator):
         return condition
 
     def _compared(self, obj: Any) -> Any:
-        return compared_to(self.prop, obj, adapt=self.adapter)
+        return compared_to(self.prop, obj, adapt=self.adapter or entity_adapter(self._parententity))
 
     def _differs_from(self, obj: Any) -> Any:
         prop = self.prop
         state = _state_of(prop, obj)
         if prop.direction is MANYTOONE:
-            adapt = self.adapter or _same
+            adapt = self.adapter or entity_adapter(self._parententity) or _same
             unlike = []
             for local, far in prop.local_remote_pairs:
                 column = adapt(local)

@@ -144,6 +144,6 @@ def with_parent(instance: Any, prop: Any, from_entity: Any = None) -> Any:
         raise ArgumentError(f"with_parent() takes a relationship attribute such as User.addresses, not {prop!r}")
     if opt_instance_state(instance) is None:
         raise UnmappedInstanceError(instance)
-    target = entity_of(from_entity) if from_entity is not None else prop.comparator._of_type
     prop.parent.mapper.ensure_configured()
+    target = entity_of(from_entity) if from_entity is not None else prop.comparator.entity
     return compared_to(prop.property, instance, adapt=entity_adapter(target), obj_is_parent=True)

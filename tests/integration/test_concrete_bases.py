@@ -139,6 +139,9 @@ def programs(models: SimpleNamespace, opened: Any) -> list[Any]:
         companies = opened.scalars(select(m.Company).order_by(m.Company.id).options(*options)).unique()
         return [[(type(one).__name__, one.id, one.name) for one in company.staff] for company in companies]
 
+    def blue() -> Any:
+        return opened.scalars(select(m.Company).filter_by(name="blue")).one()
+
     alias = orm.aliased(m.Employee)
     calls: list[Callable[[], Any]] = [
         loaded,
@@ -155,6 +158,14 @@ def programs(models: SimpleNamespace, opened: Any) -> list[Any]:
         lambda: [picture(one) for one in opened.scalars(select(alias).where(alias.name > "f").order_by(alias.name))],
         lambda: sorted(map(tuple, opened.execute(select(m.Employee.name, m.Company.name).join(m.Employee.company)))),
         lambda: [one.id for one in opened.scalars(select(m.Employee).where(m.Employee.company.has(name="blue")))],
+        lambda: [picture(one) for one in opened.scalars(statement.where(m.Employee.company == blue()))],
+        lambda: [picture(one) for one in opened.scalars(statement.where(m.Employee.company != blue()))],
+        lambda: [picture(one) for one in opened.scalars(statement.where(m.Employee.company == None))],  # noqa: E711
+        lambda: [picture(one) for one in opened.scalars(statement.where(orm.with_parent(blue(), m.Company.staff)))],
+        lambda: [picture(one) for one in opened.query(m.Employee).filter(orm.with_parent(blue(), m.Company.staff))],
+        lambda: opened.scalars(select(m.Company.name).where(m.Company.staff.any(m.Employee.name > "f"))).all(),
+        lambda: opened.scalars(select(m.Company.name).where(~m.Company.staff.any(m.Employee.name > "f"))).all(),
+        lambda: opened.scalars(select(m.Company.name).where(m.Company.staff.any(name="nobody"))).all(),
         lambda: opened.scalar(select(func.count(m.Employee.id))),
         lambda: opened.query(m.Employee).filter(m.Employee.id > 5).count(),
         lambda: [picture(one) for one in opened.query(m.Manager).order_by(m.Manager.name)],
