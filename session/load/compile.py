@@ -36,6 +36,8 @@ class ColumnList:
     is_refresh = False
     makes_columns = True
     """Whether the statement selects what is asked for; otherwise its rows are there already."""
+    takes_expressions = True
+    """Whether it can select SQL expressions that classes map; otherwise these are loaded when they are read."""
 
     def __init__(self, statement: Any, options: Sequence[Any]) -> None:
         self.statement = statement

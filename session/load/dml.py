@@ -42,8 +42,13 @@ CHANGE_STRATEGIES = ("auto", "bulk", "orm", "core_only")
 class Returning(ColumnList):
     """The RETURNING clause of a statement, and what becomes of its rows.
 
+    Attributes of its objects that are mapped to SQL expressions are loaded when they are read: in a RETURNING clause
+    names are not qualified, so that those of a subquery would stand for its own columns.
+
     :param statement: the statement.
     """
+
+    takes_expressions = False
 
     def __init__(self, statement: Any) -> None:
         super().__init__(statement, selects.options_of(statement))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sqlalchemy import Column
 from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 
 from session._accel import loading
@@ -127,6 +128,9 @@ class EntityBuild:
         if not available and prop.is_column and name not in PUT_OFF:
             part.late = name == "column"
             part.reset = not part.late
+            return part
+        if name == "column" and not self.builder.takes_expressions and not isinstance(prop.columns[0], Column):
+            part.late = True
             return part
         if name in NEVER_WITH_ROWS:
             return part

@@ -273,7 +273,8 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
         columns = frozenset(key for key in columns if key not in dict_ and key not in (state.committed or ()))
         if not columns:
             return
-    if ("do_orm_execute" in heard and session.dispatch.do_orm_execute) or has_criteria(options):
+    conditions = has_criteria(options)
+    if conditions or ("do_orm_execute" in heard and session.dispatch.do_orm_execute):
         found = load_by_identity(
             session,
             mapper,
@@ -282,7 +283,8 @@ def load_columns(state: Any, keys: Iterable[str], passive: int, whole: bool = Fa
             refresh_of=state,
             only_keys=columns,
             kind="column",
-            options=options if has_criteria(options) else (),
+            options=options if conditions else (),
+            path=path_of(state) if conditions else None,
         )
         if found is None:
             raise ObjectDeletedError(state)

@@ -54,7 +54,7 @@ def assemble(mapper: Mapper[Any], given: Mapping[str, Any]) -> None:
     parent = mapper.inherits
     if parent is not None:
         for key, prop in parent.props.items():
-            if key not in given or isinstance(given[key], (Column, ColumnProperty, list)):
+            if key not in given or isinstance(given[key], (Column, ColumnProperty, list, tuple)):
                 adopt(mapper, key, prop)
     for column in mapper.persist_selectable.c:
         key = keys.get(column, "")

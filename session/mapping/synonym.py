@@ -56,6 +56,12 @@ class SynonymProperty(MapperProperty):
         """The attribute that the synonym stands for."""
         return self.target if isinstance(self.target, str) else self.target.key
 
+    @property
+    def _proxied_object(self) -> Any:
+        """The mapped property that the synonym stands for, or else what the class has under that name."""
+        found = self.parent.props.get(self.name)
+        return getattr(self.parent.class_, self.name) if found is None else found
+
     def copy(self) -> SynonymProperty:
         """Return the same synonym, without a mapper."""
         return type(self)(

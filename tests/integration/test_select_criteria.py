@@ -189,6 +189,21 @@ def test_criteria_for_other_objects_cost_a_lazy_load_no_statement(session):
     assert ran == []
 
 
+@pytest.mark.parametrize("way", ["options", "listener"])
+def test_columns_are_loaded_later_for_objects_that_nested_options_have_loaded(session, way):
+    if way == "listener":
+        event.listen(session, "do_orm_execute", lambda state: None)
+    statement = select(Item).where(Item.id == 4).options(selectinload(Item.parts).selectinload(Item.tags))
+    whole = session.scalars(statement.options(ALL) if way == "options" else statement).one()
+    (part,) = whole.parts
+    session.expire(part, ["hidden"])
+    assert part.hidden is False
+    tagged = select(Item).where(Item.id == 1).options(selectinload(Item.tags).defer(Tag.hidden), ALL)
+    (tag,) = session.scalars(tagged.execution_options(populate_existing=True)).one().tags
+    session.expire(tag, ["hidden"])
+    assert tag.hidden is False
+
+
 def test_conditions_of_options_stay_out_of_pickles(session):
     session.expunge_all()  # objects that are there already keep to the options that they came with
     shown = Item.tags.and_(Tag.hidden.is_(False))

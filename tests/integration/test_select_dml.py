@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, func, insert, inspect, select, update
+from sqlalchemy import Engine, ForeignKey, delete, func, insert, inspect, select, update
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 
+from session import DeclarativeBase, Mapped, Session, column_property, mapped_column
 from session.exc import StaleDataError
 
 from .everyday import Statements
@@ -232,3 +233,36 @@ def test_strategies_are_those_of_the_statement(engine: Engine, statement: Any, a
         session.execute(insert(User), {"id": 40, "name": "a"}, execution_options={"dml_strategy": "bulk"})
         session.execute(update(User), [{"id": 40, "name": "b"}], execution_options={"dml_strategy": "bulk"})
         assert session.get_one(User, 40).name == "b"
+
+
+def test_expressions_that_a_class_maps_are_loaded_when_they_are_read_from_what_was_returned(engine: Engine) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Shelf(Base):
+        __tablename__ = "shelf_returned"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+
+    class Book(Base):
+        __tablename__ = "book_returned"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        shelf_id: Mapped[int] = mapped_column(ForeignKey(Shelf.id))
+
+    counted = select(func.count(Book.id)).where(Book.shelf_id == Shelf.id).correlate_except(Book)
+    Shelf.books = column_property(counted.scalar_subquery())
+    Shelf.loud = column_property(func.upper(Shelf.name))
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        rows = [{"id": 1, "name": "low"}, {"id": 2, "name": "high"}]
+        made = session.scalars(insert(Shelf).returning(Shelf, sort_by_parameter_order=True), rows).all()
+        assert [(shelf.name, shelf.loud, shelf.books) for shelf in made] == [("low", "LOW", 0), ("high", "HIGH", 0)]
+        session.add_all([Book(id=1, shelf_id=2), Book(id=2, shelf_id=2)])
+        session.flush()
+        session.expunge_all()
+        changed = update(Shelf).values(name=Shelf.name + "er").returning(Shelf)
+        held = sorted(session.scalars(changed), key=lambda shelf: shelf.id)
+        assert [(shelf.name, shelf.loud, shelf.books) for shelf in held] == [
+            ("lower", "LOWER", 0),
+            ("higher", "HIGHER", 2),
+        ]

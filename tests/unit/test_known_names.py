@@ -16,6 +16,7 @@ from session import (
     mapped_column,
     registry,
     relationship,
+    synonym,
 )
 from session.instrumentation import ClassManager
 
@@ -138,3 +139,22 @@ def test_a_metaclass_of_ones_own_may_say_the_registry_by_its_old_name():
 def test_the_metaclass_of_declarative_bases_stands_beside_the_other_one():
     assert isinstance(Parent, decl_api.DeclarativeAttributeIntercept)
     assert issubclass(decl_api.DeclarativeMeta, decl_api.DeclarativeAttributeIntercept)
+
+
+def test_a_synonym_tells_what_it_stands_for():
+    class Other(DeclarativeBase):
+        pass
+
+    class Named(Other):
+        __tablename__ = "named"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        number: Mapped[int] = synonym("id")
+        bare: Mapped[str] = synonym("plain")
+
+        @property
+        def plain(self):
+            return "plain"
+
+    attrs = inspect(Named).attrs
+    assert attrs.number._proxied_object is attrs.id
+    assert attrs.bare._proxied_object is Named.plain

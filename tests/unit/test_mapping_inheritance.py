@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, String, case, inspect
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, case, inspect
 from sqlalchemy.exc import InvalidRequestError
 
-from session import Mapped, mapped_column
+from session import Mapped, mapped_column, registry
 
 from .columns import columns_of
 
@@ -148,3 +148,32 @@ def test_a_version_column_is_inherited(base: Any) -> None:
     assert inspect(C).version_id_col is P.__table__.c.version
     assert inspect(C).version_id_generator(None) == 1
     assert inspect(C).version_id_generator(4) == 5
+
+
+def test_several_columns_of_a_joined_subclass_may_be_given_as_a_tuple() -> None:
+    mapping = registry()
+    columns = [("base_of_three", []), ("sub_of_three", ["base_of_three.id"]), ("last_of_three", ["sub_of_three.id"])]
+    base, sub, last = (
+        Table(
+            name,
+            mapping.metadata,
+            Column("id", Integer, primary_key=True),
+            *(Column("above", ForeignKey(target)) for target in targets),
+        )
+        for name, targets in columns
+    )
+
+    class Base:
+        pass
+
+    class Sub(Base):
+        pass
+
+    class Last(Sub):
+        pass
+
+    mapping.map_imperatively(Base, base)
+    mapping.map_imperatively(Sub, sub, inherits=Base, properties={"id": (sub.c.id, base.c.id)})
+    many = (last.c.id, sub.c.id, base.c.id)
+    mapping.map_imperatively(Last, last, inherits=Sub, properties={"id": many, "last_above": last.c.above})
+    assert tuple(Last.id.property.columns) == many
