@@ -16,6 +16,7 @@ from sqlalchemy.sql.selectable import LABEL_STYLE_NONE
 from session.constants import (
     ATTR_WAS_SET,
     NO_AUTOFLUSH,
+    NO_RAISE,
     PARTLY_EXPIRED,
     PASSIVE_NO_FETCH_RELATED,
     PASSIVE_NO_RESULT,
@@ -413,9 +414,9 @@ def refresh_state(
         return
     dict_ = state.dict
     for key in later:
-        if key not in dict_ and key not in (state.peek("callables") or ()):
+        if key not in dict_:
             passive = PASSIVE_NO_FETCH_RELATED if leads_back(mapper, key) else PASSIVE_OFF
-            state.manager[key].impl.get(state, dict_, passive)
+            state.manager[key].impl.get(state, dict_, passive | NO_RAISE)
 
 
 def loads_when_read(mapper: Any, key: str) -> bool:
@@ -442,8 +443,8 @@ def leads_back(mapper: Any, key: str) -> bool:
     return prop.mapper is mapper and prop.use_get and not prop.join_depth
 
 
-LOADED = frozenset({"select", "peers", "joined", "selectin", "subquery", "immediate"})
-"""Strategies of relationships that can be loaded into their attribute."""
+LOADED = frozenset({"select", "peers", "joined", "selectin", "subquery", "immediate", "raise", "raise_on_sql"})
+"""Strategies of relationships that can be loaded into their attribute, also where a read of it may not."""
 
 
 hooks.load_scalars = load_scalars

@@ -553,3 +553,14 @@ def test_a_key_that_was_loaded_in_another_spelling_is_that_of_the_row(engine: En
         assert inspect(cased).identity == ("abc",)
         session.commit()
         assert session.get(Cased, "abc") is cased
+
+
+def test_a_refresh_loads_a_relationship_that_it_names_whose_reads_may_not(
+    session: Session, models: SimpleNamespace
+) -> None:
+    statement = select(models.Node).where(models.Node.id == 1)
+    root = session.scalars(statement.options(package.raiseload(models.Node.children))).one()
+    with pytest.raises(InvalidRequestError, match="forbids"):
+        _ = root.children
+    session.refresh(root, ["children"])
+    assert [child.id for child in root.children] == [2]

@@ -48,7 +48,7 @@ Not compared:
   an object that was made transient.
 * Events at a commit there that tell once more of objects which have left, made transient or expunged, after a flush had
   deleted them.
-* ``expire``, once more, of what is expired already, by an UPDATE or DELETE statement.
+* ``expire``, once more, of what is expired already, by an UPDATE or DELETE statement; whether it comes before ``refresh``.
 * ``refresh_flush`` of a column that SQL was assigned to with ``eager_defaults``: the UPDATE brings it back here; there it
   expires, and is loaded after it.
 * ``refresh`` of objects that are expired, after an UPDATE or DELETE statement there that loads nothing into them;
@@ -121,7 +121,9 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         mine, other = (part["picture"]["objects"].get(label, {}) for part in (ours, theirs))
         if ["refresh"] not in heard[0] and mine.get("expired"):
             heard[1] = without(heard[1], "refresh")
-        if isinstance(ours["result"], int) and mine.get("expired"):
+        if isinstance(ours["result"], (int, list)) and {("expire",), ("refresh",)} <= set(map(tuple, heard[1])):
+            heard = [sorted(each, key=repr) for each in heard]
+        if isinstance(ours["result"], (int, list)) and mine.get("expired"):
             if ["expire"] not in heard[0] or ["expire"] not in heard[1]:
                 heard = [without(each, "expire") for each in heard]
         if ["refresh_flush"] not in heard[0]:  # the version that was there
@@ -354,7 +356,9 @@ def equalise(ours: World, theirs: World) -> None:
             for name in late & set(obj.__dict__):
                 del obj.__dict__[name]
         early = expired_columns(state, obj) - expired_columns(inspect(mine), mine)
-        if early and (late or not theirs.session.in_transaction()) and state.persistent and inspect(mine).persistent:
+        unread = early - set(mine.__dict__) if inspect(mine).load_options else set()
+        idle = not theirs.session.in_transaction() or not theirs.session.is_active
+        if early and (late or idle or unread) and state.persistent and inspect(mine).persistent:
             inspect(mine).expire_attributes(mine.__dict__, early)
         elif early and state.persistent and inspect(mine).persistent and theirs.session.is_active:
             with theirs.session.no_autoflush:

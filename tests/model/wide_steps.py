@@ -239,11 +239,14 @@ def delete_returning(world: World, kind: str, where: int, how: str) -> Any:
 @step
 def bulk_save(world: World, which: list[int], returning: bool) -> Any:
     """Save objects of one class, all new or all with changes: each other sort has a transaction of its own in
-    ``sqlalchemy.orm``, which gives a new version to what has no changes. None with SQL as values, which it refuses.
+    ``sqlalchemy.orm``, which gives a new version to what has no changes. None with SQL as values, which it refuses; none
+    of two tables without their keys, which come back there in any case.
     """
     chosen = list({id(obj): obj for obj in map(world.pick, which)}.values())
     sort = [(type(each), inspect(each).key is None) for each in chosen]
     same = [each for each, of in zip(chosen, sort) if of == sort[0] and (of[1] or has_changes(world, each))]
+    if same and type(same[0]).__name__ in world.schema.parts and not returning:
+        raise NothingToDo
     if not same or any(isinstance(each.__dict__.get("name"), ClauseElement) for each in same):
         raise NothingToDo
     world.session.bulk_save_objects(same, return_defaults=returning)
@@ -304,13 +307,15 @@ def act_before_flush(world: World, which: int, value: int, what: int) -> Any:
 
 @step
 def act_after_flush(world: World, which: int, value: int) -> Any:
-    """Let a listener set a name when the next flush has written its rows; not of an object that has expired, where
-    ``sqlalchemy.orm`` forgets it with the next load.
+    """Let a listener set a name, that it reads before, when the next flush has written its rows; not with
+    ``eager_defaults``, which ``sqlalchemy.orm`` loads after that.
     """
     obj = world.pick(which)
+    if inspect(type(obj)).eager_defaults is True:
+        raise NothingToDo
 
-    def act(*_: Any) -> None:
-        if "name" in obj.__dict__:
+    def act(session: Any, _: Any) -> None:
+        if inspect(obj).persistent and obj in session and obj not in session.deleted and obj.name != "read":
             obj.name = value_for("name", value)
 
     event.listen(world.session, "after_flush", act, once=True)
