@@ -19,17 +19,19 @@ from sqlalchemy.sql.elements import (
     ColumnElement,
     Grouping,
 )
-from sqlalchemy.sql.selectable import FromClause, Join, TableClause
+from sqlalchemy.sql.selectable import Alias, FromClause, Join, TableClause
 from sqlalchemy.sql.util import ClauseAdapter, ColumnAdapter, join_condition, selectables_overlap
 from sqlalchemy.util import column_set
 
 __all__ = [
+    "Alias",
     "BinaryExpression",
     "ClauseAdapter",
     "ColumnAdapter",
     "ColumnElement",
     "FromClause",
     "Join",
+    "TableClause",
     "anonymous_alias",
     "column_set",
     "columns_in",

@@ -25,7 +25,7 @@ from session.load.carried import CarriedOptions
 from session.load.loader_option import RELATIONSHIP, LocalLoad, Setting, Step
 from session.load.option_tree import resolve_options
 from session.load.renamed import path_of
-from session.load.row_columns import key_names
+from session.load.row_columns import key_names, name_ending
 from session.mapping.aliased import as_read
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "is_late",
     "loads_pending",
     "may_flush",
+    "parameter_ending",
     "parametrized",
     "plain_way",
     "present",
@@ -144,6 +145,18 @@ def directive_of(prop: Any, state: Any) -> Any:
 def target_entity(prop: Any) -> Any:
     """Give the entity that a relationship leads to."""
     return getattr(prop, "entity", None) or prop.mapper
+
+
+def parameter_ending(prop: Any) -> str:
+    """What the names of a lazy load's parameters end in, so that they meet none of the relationship's condition."""
+    found: str | None = prop.__dict__.get("parameter_ending")
+    if found is None:
+        clause = prop.lazy_clause()
+        known = {key for key, _ in clause.params}
+        binds = [each for each in visitors.iterate(clause.criterion) if each.__visit_name__ == "bindparam"]
+        alone = all(each.key in known for each in binds)
+        found = prop.__dict__["parameter_ending"] = name_ending(prop.mapper) if alone else "_value"
+    return found
 
 
 def parametrized(clause: Any, nulls: tuple[str, ...], ending: str) -> Any:

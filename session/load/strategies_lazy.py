@@ -40,6 +40,7 @@ from session.load.lazy_parts import (
     is_late,
     loads_pending,
     may_flush,
+    parameter_ending,
     parametrized,
     plain_way,
     present,
@@ -51,7 +52,6 @@ from session.load.loader_option import RELATIONSHIP, AtPath
 from session.load.prepared import PreparedSelect, run_select
 from session.load.refresh import load_by_identity
 from session.load.renamed import handed_on, path_of
-from session.load.row_columns import name_ending
 from session.mapping.aliased import as_read
 from session.mapping.path import Path
 from session.mapping.strategies import hooks, register, strategy_for
@@ -317,7 +317,7 @@ class LazyLoader:
         mapper = state.manager.mapper
         values: dict[str, Any] = {}
         nulls = []
-        ending = name_ending(prop.mapper)
+        ending = parameter_ending(prop)
         for number, (_, column) in enumerate(clause.params, 1):
             value = read_column(mapper, state, dict_, column, passive)
             if value is PASSIVE_NO_RESULT:
@@ -396,7 +396,7 @@ class LazyLoader:
         prop = self.prop
         entity = target_entity(prop) if target is None else target
         statement = select(entity.entity).set_label_style(LABEL_STYLE_NONE)
-        own = parametrized(prop.lazy_clause(), nulls, name_ending(prop.mapper))
+        own = parametrized(prop.lazy_clause(), nulls, parameter_ending(prop))
         statement = statement.where(*as_read(prop.mapper, [own]), *criteria)
         if isinstance(prop.secondary, Join):
             # its columns alone would not bring its ON clauses

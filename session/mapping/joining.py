@@ -182,6 +182,10 @@ def _adapted(join: Any, near: Adapt | None, far: Adapt | None) -> Any:
         return join
 
     def translate(element: Any) -> Any:
+        if near is not None and isinstance(element, (sql.TableClause, sql.Alias)):
+            # what a subquery in the condition correlates to
+            adapted = near(element)
+            return None if adapted is element else adapted
         if not sql.is_column(element):
             return None
         adapt = far if sql.marked(element, "remote") else near

@@ -425,10 +425,16 @@ class JoinCondition:
     def _find_direction(self) -> RelationshipDirection:
         if self.secondaryjoin is not None:
             return MANYTOMANY
-        referring: dict[bool, Any] = {True: sql.column_set(), False: sql.column_set()}
+        far, near, elsewhere = sql.column_set(), sql.column_set(), sql.column_set()
         for column in sql.columns_in(self.primaryjoin, "foreign"):
-            referring[self._is_far(column)].add(sql.plain(column))
-        far, near = referring[True], referring[False]
+            if self._is_far(column):
+                far.add(sql.plain(column))
+            elif sql.marked(column, "local") or self.parent.has(column):
+                near.add(sql.plain(column))
+            else:
+                elsewhere.add(sql.plain(column))
+        if not far and not near:
+            near = elsewhere
         if far and near:
             to_themselves = self.remote_columns.intersection(self.local_columns)
             far, near = far.difference(to_themselves), near.difference(to_themselves)
