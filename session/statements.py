@@ -56,6 +56,7 @@ class Statements:
         *,
         execution_options: Mapping[str, Any] = NO_OPTIONS,
         bind_arguments: Mapping[str, Any] | None = None,
+        _parent_execute_state: Any = None,
         _add_event: Callable[[ORMExecuteState], Any] | None = None,
     ) -> Result[Any]:
         """Execute a statement in the Session's transaction.

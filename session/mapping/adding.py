@@ -25,7 +25,9 @@ def add_attribute(cls: type[Any], key: str, value: Any) -> None:
     """
     mapper = cls.__mapper__
     if isinstance(value, MappedColumn) or (isinstance(value, ColumnProperty) and value.columns_to_assign):
-        context = ScanContext(mapper.registry, cls, cls, cls.__module__, complete_column=complete_column)
+        context = ScanContext(
+            mapper.registry, cls, cls, cls.__module__, complete_column=complete_column, own_table=True
+        )
         value.declarative_scan(context, key, None)
         for column, _ in value.columns_to_assign:
             _append_column(mapper, column)

@@ -151,6 +151,7 @@ class ScanContext:
     :param module: the name of the module in whose names its annotations are written.
     :param dataclass: whether the class is made a dataclass.
     :param columns: the columns found so far, by attribute key.
+    :param own_table: whether the class has a table of its own, rather than that of a mapped base.
     """
 
     registry: Any
@@ -160,6 +161,7 @@ class ScanContext:
     dataclass: bool = False
     columns: dict[str, Any] = field(default_factory=dict)
     complete_column: Callable[..., None] | None = None
+    own_table: bool = False
 
     def resolve(self, name: str) -> Any:
         """Find a class or expression by its name in the registry, later.

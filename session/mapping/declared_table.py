@@ -37,7 +37,9 @@ def table_for(scan: ClassScan) -> Any:
     _warn_of_doubles(scan, columns)
     name = scan.settings.get("__tablename__")
     if name is not None:
-        return _make_table(scan, name, columns)
+        table = _make_table(scan, name, columns)
+        if table is not None:  # a __table_cls__ may leave a class to the table of its base
+            return table
     if scan.base is None:
         raise InvalidRequestError(
             f"Class {scan.cls.__name__} has no table: give it a __tablename__ or a __table__, or mark it "

@@ -42,7 +42,7 @@ def _install(registry: Any, cls: type[Any], table: Any, arguments: dict[str, Any
         raise
     type.__setattr__(cls, "__mapper__", made)
     made.names_on_class.append("__mapper__")
-    if "__table__" not in cls.__dict__ and made.local_table is not None:
+    if made.local_table is not None and getattr(cls, "__table__", None) is not made.local_table:
         type.__setattr__(cls, "__table__", made.local_table)
         made.names_on_class.append("__table__")
     clsregistry.add_class(registry._class_registry, cls)

@@ -172,13 +172,13 @@ class MappedColumn(Mapped[_T], ColumnOperators):
 
     def _take_existing(self, context: ScanContext, key: str) -> bool:
         """Use the column of that name that the table of a mapped base has already."""
+        if context.own_table:
+            return False
         name = self.column.name or key
         for base in context.cls.__mro__[1:]:
             manager = opt_manager_of_class(base)
             if manager is None or manager.mapper is None:
                 continue
-            if "__tablename__" in context.cls.__dict__ or "__table__" in context.cls.__dict__:
-                return False
             present = manager.mapper.local_table.c.get(name)
             if present is not None:
                 self.column = present

@@ -198,7 +198,7 @@ class ClassScan:
                     warn(
                         f"The declared attribute __tablename__ of {base.__name__} cascades anyway: leave .cascading out"
                     )
-                if base is not self.cls and name == "__tablename__":
+                if base is not self.cls and name == "__tablename__" and value is not base.__dict__[name]:
                     type.__setattr__(self.cls, name, given)
                 return
             if base in inherited and is_declared(base):  # is for the class that has it
@@ -433,6 +433,7 @@ class ClassScan:
             self.cls.__module__,
             dataclass=self.dataclass_options is not None,
             complete_column=complete_column,
+            own_table=any(self.settings.get(name) is not None for name in ("__tablename__", "__table__")),
         )
         for name, value in self.found.items():
             annotation, context.origin = self.annotations[name], self.origins[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import ForeignKey, create_engine, event, inspect
+from sqlalchemy import ForeignKey, create_engine, event, inspect, select
 from sqlalchemy.exc import NoInspectionAvailable
 
 from session import (
@@ -158,3 +158,9 @@ def test_a_synonym_tells_what_it_stands_for():
     attrs = inspect(Named).attrs
     assert attrs.number._proxied_object is attrs.id
     assert attrs.bare._proxied_object is Named.plain
+
+
+def test_execute_takes_the_arguments_that_subclasses_of_sessions_pass_on():
+    engine = create_engine("sqlite://")
+    with Session(engine) as session:
+        assert session.execute(select(1), _parent_execute_state=None, _add_event=None).scalar() == 1

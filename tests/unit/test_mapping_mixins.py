@@ -6,7 +6,7 @@ import inspect as python_inspect
 from typing import Annotated, Any
 
 import pytest
-from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy import Column, ForeignKey, Integer, String, Table
 
 from session import DeclarativeBase, Mapped, MappedAsDataclass, declared_attr, mapped_column, relationship
 
@@ -189,3 +189,46 @@ def test_a_function_may_give_the_column_that_a_sister_class_has_put_into_the_tab
 
     assert columns_of(Person) == ["kind", "id", "status"]
     assert Manager.status.property.columns == Engineer.status.property.columns == [Person.__table__.c.status]
+
+
+def test_a_class_whose_table_cls_gives_none_shares_the_table_of_its_base() -> None:
+    class Base(DeclarativeBase):
+        @classmethod
+        def __table_cls__(cls, name: str, metadata: Any, *items: Any, **options: Any) -> Any:
+            keys = [item for item in items if isinstance(item, Column) and item.primary_key]
+            return Table(name, metadata, *items, **options) if keys else None
+
+        @declared_attr.directive
+        def __tablename__(cls) -> str:
+            return cls.__name__.lower()
+
+    class Duck(Base):
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class Mallard(Duck):
+        head: Mapped[str | None]
+
+    class Toy(Duck):
+        id: Mapped[int] = mapped_column(ForeignKey("duck.id"), primary_key=True)
+
+    assert columns_of(Duck) == ["id", "head"]
+    assert Mallard.__table__ is Duck.__table__
+    assert "__table__" not in Mallard.__dict__
+    assert (Toy.__table__.name, Toy.__tablename__) == ("toy", "toy")
+    assert "__tablename__" not in Toy.__dict__
+
+
+def test_a_class_with_a_name_for_its_table_from_a_mixin_uses_no_column_of_another_table(keyed: Any) -> None:
+    class Named:
+        @declared_attr.directive
+        def __tablename__(cls) -> str:
+            return cls.__name__.lower()
+
+    class Whole(keyed):
+        __tablename__ = "whole_of_two"
+
+    class Half(Named, Whole):
+        id: Mapped[int] = mapped_column(ForeignKey("whole_of_two.id"), primary_key=True, use_existing_column=True)
+
+    assert columns_of(Half) == ["id"]
+    assert Half.__table__.name == "half"
