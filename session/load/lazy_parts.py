@@ -6,7 +6,7 @@ these in turn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -153,7 +153,8 @@ def parameter_ending(prop: Any) -> str:
     if found is None:
         clause = prop.lazy_clause()
         known = {key for key, _ in clause.params}
-        binds = [each for each in visitors.iterate(clause.criterion) if each.__visit_name__ == "bindparam"]
+        elements: Iterable[Any] = visitors.iterate(clause.criterion)
+        binds = [each for each in elements if each.__visit_name__ == "bindparam"]
         alone = all(each.key in known for each in binds)
         found = prop.__dict__["parameter_ending"] = name_ending(prop.mapper) if alone else "_value"
     return found
