@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.exc import ArgumentError
 
@@ -270,9 +270,8 @@ class CollectionAdapter(adapters.CollectionAdapter):
         }
 
     def __setstate__(self, values: dict[str, Any]) -> None:
-        self.owner_state = values["owner_state"]
-        self.impl = values["owner_cls"].__dict__["_session_manager_"][values["key"]].impl
-        self._data = ref(values["data"])
+        impl = values["owner_cls"].__dict__["_session_manager_"][values["key"]].impl
+        super().__init__(impl, values["owner_state"], values["data"])
         values["data"]._sa_adapter = self
         self.invalidated = values["invalidated"]
         self.empty = values.get("empty", False)

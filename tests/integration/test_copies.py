@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, select
 
 from session import Session, object_session, scoped_session, sessionmaker
 
-from .session_models import User
+from .session_models import Address, User
 
 
 def test_a_deep_copy_of_an_unused_session_is_another_one_with_its_settings(db: Engine) -> None:
@@ -82,3 +82,16 @@ def test_a_deep_copy_of_an_unused_query_has_a_session_of_its_own(db: Engine) -> 
 def test_mapped_attributes_are_not_copied() -> None:
     for kept in (User.name, User.addresses):
         assert copy(kept) is deepcopy(kept) is kept
+
+
+def test_collections_of_a_copy_by_pickle_tell_the_other_side(db: Engine) -> None:
+    with Session(db) as session:
+        user = User(name="ed", addresses=[Address(email="a"), Address(email="b")])
+        session.add(user)
+        session.flush()
+        copied = pickle.loads(pickle.dumps(user))
+        first, second = copied.addresses
+        copied.addresses.remove(first)
+        assert (first.user, second.user) == (None, copied)
+        copied.addresses.clear()
+        assert second.user is None
