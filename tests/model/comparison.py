@@ -51,7 +51,7 @@ Not compared:
 * ``expire``, once more, of what is expired already, by an UPDATE or DELETE statement; whether it comes before ``refresh``.
 * ``refresh_flush`` of a column that SQL was assigned to with ``eager_defaults``: the UPDATE brings it back here; there it
   expires, and is loaded after it.
-* ``refresh`` of objects that are expired, after an UPDATE or DELETE statement there that loads nothing into them;
+* ``refresh`` of objects after an UPDATE or DELETE statement there that loads nothing into them;
   ``refresh_flush`` for a version that was in the object before.
 * The order of the objects that one object brings into the Session: those that came to a collection last come first there.
 * ``was_deleted`` of an object that was made and deleted in a transaction which is rolled back: it is transient, and
@@ -119,7 +119,7 @@ def leave_out(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     for label in ours["heard"] | theirs["heard"]:
         heard = [part["heard"].get(label, []) for part in (ours, theirs)]
         mine, other = (part["picture"]["objects"].get(label, {}) for part in (ours, theirs))
-        if ["refresh"] not in heard[0] and mine.get("expired"):
+        if ["refresh"] not in heard[0] and (mine.get("expired") or isinstance(ours["result"], int)):
             heard[1] = without(heard[1], "refresh")
         if isinstance(ours["result"], (int, list)) and {("expire",), ("refresh",)} <= set(map(tuple, heard[1])):
             heard = [sorted(each, key=repr) for each in heard]
