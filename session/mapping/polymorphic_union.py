@@ -27,23 +27,25 @@ def polymorphic_union(
     """
     tables = {identity: coercions.expect(roles.FromClauseRole, table) for identity, table in table_map.items()}
     types: dict[str, Any] = {}
-    for table in tables.values():
-        types.update((column.key, column.type) for column in table.c)
+    # a join calls its columns otherwise than its tables do
+    columns_of = {identity: {column.key: column for column in table.c} for identity, table in tables.items()}
+    for own in columns_of.values():
+        types.update((key, column.type) for key, column in own.items())
     if typecolname in types:
         raise InvalidRequestError(
             f"The discriminator of a polymorphic union cannot be called {typecolname!r}, as a column of one of its "
             f"tables is; give typecolname another name, or _concrete_discriminator_name of a ConcreteBase"
         )
 
-    def column_of(table: Any, key: str) -> Any:
-        present = table.c.get(key)
+    def column_of(own: Mapping[str, Any], key: str) -> Any:
+        present = own.get(key)
         if present is not None:
             return present
         return (cast(null(), types[key]) if cast_nulls else null()).label(key)
 
     selects = []
     for identity, table in tables.items():
-        columns = [column_of(table, key) for key in types]
+        columns = [column_of(columns_of[identity], key) for key in types]
         if typecolname is not None:
             text = str(identity).replace("'", "''")
             columns.append(literal_column(f"'{text}'").label(typecolname))
