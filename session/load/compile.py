@@ -15,7 +15,7 @@ from sqlalchemy import and_, or_, true
 from sqlalchemy.exc import InvalidRequestError
 
 from session.core import selects
-from session.core.limiting import with_more_options
+from session.core.limiting import criterion_of, spared, with_more_options
 from session.load.eager import EagerJoins
 from session.load.entities import EntityPart, entities_in, entity_of, parts_of
 from session.load.joins import JoinList
@@ -147,7 +147,8 @@ class SelectBuilder(ColumnList):
         if single is not None:
             found.append(entity.adapt(single) if entity.is_aliased_class else single)
         if entity is not self.loaded_again:
-            found.extend(option.criterion(entity) for option in self.criteria if option.applies_to(entity))
+            options = self.criteria
+            found.extend(criterion_of(option, entity, options) for option in options if option.applies_to(entity))
         return found
 
     # -- translation -----------------------------------------------------------------------------
@@ -197,7 +198,8 @@ class SelectBuilder(ColumnList):
         else:
             made = selects.rebuild(self.statement, **plain_parts)
         # kept for the SELECTs inside of aliased subqueries, which are translated when they are compiled
-        return made.options(*self.criteria) if self.criteria else made
+        kept = (*self.criteria, *spared(self.given_options))
+        return made.options(*kept) if kept else made
 
     def find_adapters(self) -> None:
         """Find the entities that are read from a selectable which was given for their whole hierarchy."""

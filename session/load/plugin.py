@@ -28,7 +28,7 @@ class EntitySelectState(selects.SelectState):
     def create_for_statement(cls, statement: Any, compiler: Any, **keywords: Any) -> Any:
         """Translate a statement that Core has come upon, and hand on the plain one."""
         outer = selects.enclosing_froms(compiler)
-        criteria = criteria_options(enclosing_options(compiler))
+        criteria = criteria_options(enclosing_options(compiler, statement))
         if criteria:  # an aliased subquery is not found before it is compiled
             statement = with_more_options(statement, criteria)
         made, _ = translate(statement, toplevel=not compiler.stack, outer=outer)

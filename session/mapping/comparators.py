@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import and_, exists, or_
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.sql.elements import Null
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.util import warn
 
@@ -182,7 +183,7 @@ class RelationshipComparator(PropComparator):
     def __eq__(self, other: Any) -> Any:
         """``IS NULL`` or NOT EXISTS for ``None``; the foreign key against the key of an object."""
         prop = self._configured()
-        if other is None:
+        if _is_null(other):
             return self._compared(None) if prop.direction is MANYTOONE else ~self._exists()
         if prop.uselist:
             raise self._collection_compared()
@@ -191,7 +192,7 @@ class RelationshipComparator(PropComparator):
     def __ne__(self, other: Any) -> Any:
         """``IS NOT NULL`` or EXISTS for ``None``; for an object, everything that does not refer to it."""
         prop = self._configured()
-        if other is None:
+        if _is_null(other):
             return ~self._compared(None) if prop.direction is MANYTOONE else self._exists()
         if prop.uselist:
             raise self._collection_compared()
@@ -267,6 +268,10 @@ class RelationshipComparator(PropComparator):
 
 
 _METHODS = frozenset({"_any_op", "_has_op", "_of_type_op"})
+
+
+def _is_null(other: Any) -> bool:
+    return other is None or isinstance(other, Null)
 
 
 def _same(expression: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Table, func, inspect, select
+from sqlalchemy import Column, Engine, ForeignKey, Table, func, inspect, null, select
 
 from session import (
     DeclarativeBase,
@@ -204,9 +204,13 @@ def test_comparisons_of_relationships_select_by_foreign_key(session: Session) ->
     assert session.scalars(titles.where(Post.author == ed)).all() == ["a"]
     assert session.scalars(titles.where(Post.author == None)).all() == ["b"]  # noqa: E711
     assert session.scalars(titles.where(Post.author != None)).all() == ["a"]  # noqa: E711
+    assert session.scalars(titles.where(Post.author == null())).all() == ["b"]
+    assert session.scalars(titles.where(Post.author != null())).all() == ["a"]
     assert session.scalars(titles.where(Post.author.has(User.name == "ed"))).all() == ["a"]
     assert session.scalars(select(User.name).where(User.posts.any(title="a"))).all() == ["ed"]
     assert session.scalars(select(User.name).where(~User.posts.any())).all() == ["wendy"]
+    assert session.scalars(select(User.name).where(User.posts == null())).all() == ["wendy"]
+    assert session.scalars(select(User.name).where(User.posts != null())).all() == ["ed"]
     post = session.scalars(select(Post).where(Post.title == "a")).one()
     assert session.scalars(select(User.name).where(User.posts.contains(post))).all() == ["ed"]
     assert session.scalars(select(Post.title).where(with_parent(ed, User.posts))).all() == ["a"]

@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Table, event, func, select, union_all
+from sqlalchemy import Column, Engine, ForeignKey, Table, event, exists, func, select, union_all
 from sqlalchemy.exc import SAWarning
 
 from session import (
@@ -111,6 +111,56 @@ def test_an_exists_within_another_is_limited_once(session):
     text = str(statement)
     assert text.count("item.hidden IS") == 1
     assert text.count("tag.hidden IS") == 2  # the tags that are selected, and those of their items
+
+
+def test_criteria_hold_within_each_other(session):
+    tagged = with_loader_criteria(Item, Item.tags.any())
+    assert ids(session, select(Item), tagged) == [1, 2, 3]
+    for options in ((tagged, TAGS), (TAGS, tagged)):
+        assert ids(session, select(Item), *options) == [1, 3]
+        assert ids(session, select(Tag).where(Tag.items.any()), *options) == [1]
+        assert ids(
+            session, select(aliased(Item)), with_loader_criteria(Item, Item.tags.any(), include_aliases=True), TAGS
+        )
+    by_select = with_loader_criteria(Item, Item.id.in_(select(tagging.c.item_id).join(Tag, Tag.id == tagging.c.tag_id)))
+    assert ids(session, select(Item), by_select) == [1, 2, 3]
+    assert ids(session, select(Item), by_select, TAGS) == [1, 3]
+
+
+def test_criteria_that_refer_to_each_other_come_to_an_end(session):
+    ways = {
+        "relationships": (
+            with_loader_criteria(Item, Item.tags.any(Tag.id < 9)),
+            with_loader_criteria(Tag, Tag.items.any(Item.hidden.is_(False))),
+        ),
+        "selects": (
+            with_loader_criteria(
+                Item,
+                exists(select(Tag.id).join(tagging, tagging.c.tag_id == Tag.id).where(tagging.c.item_id == Item.id)),
+            ),
+            with_loader_criteria(
+                Tag,
+                exists(
+                    select(Item.id)
+                    .join(tagging, tagging.c.item_id == Item.id)
+                    .where(tagging.c.tag_id == Tag.id, Item.hidden.is_(False))
+                ),
+            ),
+        ),
+    }
+    session.add(Item(id=9, hidden=True, tags=[Tag(id=3)]))
+    session.commit()
+    for options in ways.values():
+        for given in (options, options[::-1]):
+            assert ids(session, select(Item), *given) == [1, 2, 3]
+            assert ids(session, select(Tag), *given) == [1, 2]
+            assert ids(session, select(Item).where(Item.tags.any()), *given) == [1, 2, 3]
+
+
+def test_values_of_criteria_within_criteria_are_those_of_the_run(session):
+    for number, found in ((1, [1, 3]), (2, [1, 2]), (1, [1, 3])):
+        tags = with_loader_criteria(Tag, Tag.id == number)
+        assert ids(session, select(Item), with_loader_criteria(Item, Item.tags.any()), tags) == found
 
 
 def test_the_exists_in_a_subquery(session):
