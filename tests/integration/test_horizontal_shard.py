@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -331,6 +332,7 @@ def programs(models: SimpleNamespace, maker: Any) -> list[Any]:
     return results
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="queries of the betas of SQLAlchemy 2.1 lose objects of shards")
 def test_each_program_does_what_it_does_with_sqlalchemy_orm(shards: dict[str, Engine]) -> None:
     theirs = make_models(sqlalchemy.orm, sqlalchemy.ext.horizontal_shard)
     ours = make_models(session, session.ext.horizontal_shard)
