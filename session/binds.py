@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoInspectionAvailable, UnboundExecutionError
 from sqlalchemy.util import immutabledict
 
-from session.core.selects import subject_of
+from session.core.selects import mapper_of
 from session.core.sql import visitors
 from session.exc import UnmappedClassError
 
@@ -110,7 +110,7 @@ class Binds:
         """Give the connection that a statement runs on."""
         if not (bind_arguments or self._binds or self._own_get_bind) and self.bind is not None:
             return self._connection_for_bind(self.bind)
-        return self._connection_for(subject_of(statement), statement, bind_arguments=bind_arguments)
+        return self._connection_for(mapper_of(statement), statement, bind_arguments=bind_arguments)
 
     def _connection_for(
         self,
@@ -122,6 +122,7 @@ class Binds:
         """Give the connection for work on a mapper or statement: what flush and loading ask for.
 
         :param state: of the one object that the work is about, whose connection the Session may choose.
+        :param bind_arguments: what a user has sent along.  A mapper in there is for work that has none of its own.
         """
         if state is not None and self.connection_callable is not None:
             return self.connection_callable(mapper, state.obj())
@@ -131,7 +132,7 @@ class Binds:
             arguments = dict(bind_arguments)
             bind = arguments.pop("bind", None)
             if mapper is not None:
-                arguments.setdefault("mapper", mapper)
+                arguments["mapper"] = mapper
             if clause is not None:
                 arguments.setdefault("clause", clause)
             if bind is None:

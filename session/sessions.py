@@ -210,6 +210,10 @@ class Session(Statements, LifeCycle, Expiry, Bulk, Binds, SessionLookups):
             self._info = {}
         return self._info
 
+    @info.setter
+    def info(self, notes: dict[Any, Any]) -> None:
+        self._info = notes
+
     def _async_session(self) -> Any:
         """Give the ``AsyncSession`` around this Session, ``None`` if there is none."""
         asynchronous = sys.modules.get("sqlalchemy.ext.asyncio")

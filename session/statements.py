@@ -17,7 +17,7 @@ from sqlalchemy.schema import DefaultGenerator
 
 from session._accel import identity
 from session.constants import CLASS_MANAGER, PASSIVE_OFF
-from session.core.selects import is_entity_select, subject_of
+from session.core.selects import is_entity_select, mapper_of
 from session.core.sql import coercions, roles
 from session.exc import ObjectDeletedError
 from session.execute_state import ORMExecuteState
@@ -140,9 +140,11 @@ class Statements:
         if listeners is None and "do_orm_execute" in heard:
             listeners = self.dispatch.do_orm_execute
         if listeners:
-            subject = subject_of(statement)
-            shown = {"clause": statement} if subject is None else {"clause": statement, "mapper": subject.mapper}
-            arguments = {**shown, **(bind_arguments or {})}
+            mapper = mapper_of(statement)
+            shown = {"clause": statement} if mapper is None else {"clause": statement, "mapper": mapper}
+            arguments = {"clause": statement, **(bind_arguments or {})}
+            if mapper is not None:
+                arguments["mapper"] = mapper
             execution = ORMExecuteState(self, statement, params, execution_options, arguments, list(listeners))  # type: ignore[arg-type]
             result = execution.run()
             if result is not None:

@@ -136,7 +136,7 @@ class SessionTransaction(Guarded):
     @property
     def is_active(self) -> bool:
         """True while SQL can run: not after a failed flush, and not once it is prepared."""
-        return self.session is not None and self._state is ACTIVE
+        return self._state is ACTIVE
 
     def _lineage(self, until: SessionTransaction | None = None) -> Iterator[SessionTransaction]:
         """This transaction and those around it that are not closed, up to but without ``until``."""
@@ -223,9 +223,8 @@ class SessionTransaction(Guarded):
         return enlisted.connection
 
     def _begin(self, nested: bool = False) -> SessionTransaction:
-        session = self.session  # None once it is closed, by whomever
         self._require("begin", ACTIVE)
-        return type(self)(session, BEGIN_NESTED if nested else SUBTRANSACTION, self)
+        return type(self)(self.session, BEGIN_NESTED if nested else SUBTRANSACTION, self)
 
     def _connection_for_bind(self, bind: Any, execution_options: Any = None) -> Connection:
         """Give the connection for a bind; the first time, begin its part of the transaction."""
@@ -514,7 +513,6 @@ class SessionTransaction(Guarded):
         self._state = CLOSED
         if "after_transaction_end" in heard:
             session.dispatch.after_transaction_end(session, self)
-        self.session = None  # type: ignore[assignment]
 
     def check_closable(self) -> None:
         """Refuse :meth:`close` while something else is at work in this transaction.

@@ -23,6 +23,7 @@ from sqlalchemy.sql.elements import (
 )
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import (
+    CompoundSelect,
     CompoundSelectState,
     FromClause,
     Join,
@@ -57,6 +58,7 @@ __all__ = [
     "is_from",
     "join_between",
     "joinable_sides",
+    "mapper_of",
     "matching_sides",
     "naming_convention",
     "notes_of",
@@ -201,6 +203,15 @@ def subject_of(statement: Any) -> Any:
     if marks and marks.get("compile_state_plugin") == PLUGIN:
         return marks.get("plugin_subject")
     return None
+
+
+def mapper_of(statement: Any) -> Any:
+    """Give the mapper by which the bind of a statement is found.
+
+    ``None`` for statements of another kind, and for unions, whose parts may be about several classes.
+    """
+    subject = None if isinstance(statement, CompoundSelect) else subject_of(statement)
+    return None if subject is None else subject.mapper
 
 
 def is_ours(statement: Any) -> bool:

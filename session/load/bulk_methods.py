@@ -104,15 +104,18 @@ def _row_of(state: Any) -> dict[str, Any]:
 
 
 def _changes(state: Any, changed_only: bool) -> dict[str, Any]:
-    """Give what an UPDATE of an object's row has to set, with its key; nothing if there is nothing to set."""
+    """Give what an UPDATE of an object's row has to set, with its key; nothing if there is nothing to set.
+
+    The version of a row is counted on, and checked, whether anything else has changed or not.
+    """
     row = _row_of(state)
     keys = state.mapper.pk_keys
     if changed_only:
         committed = state.committed or {}
         changed = {key: value for key, value in row.items() if key in committed and key not in keys}
-        if not changed:
-            return {}
         version = state.mapper.version_id_col
+        if not changed and version is None:
+            return {}
         if version is not None:
             version_key = state.mapper.prop_of_column[version].key
             if version_key in row:

@@ -131,8 +131,7 @@ def execute_dml(
     if options.get("autoflush", True):
         session._autoflush()
     statement = selects.resolved(statement)
-    entity = selects.subject_of(statement)
-    connection = session._connection_for(entity, statement, bind_arguments=bind_arguments)
+    connection = session._connection_for(selects.mapper_of(statement), statement, bind_arguments=bind_arguments)
     core_options = {name: value for name, value in options.items() if name not in OURS}
     run = _Run(session, statement, connection, options, core_options, bind_arguments)
     if strategy == "core_only":

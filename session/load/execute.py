@@ -320,6 +320,6 @@ def execute_statement(
             return execute_dml(session, statement, params, execution_options, bind_arguments)
     if execution_options.get("autoflush", True) and statement.get_execution_options().get("autoflush", True):
         session._autoflush()
-    connection = session._connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
+    connection = session._connection_for(selects.mapper_of(statement), statement, bind_arguments=bind_arguments)
     options = {name: value for name, value in execution_options.items() if name != "_load_context"}
     return connection.execute(statement, params, execution_options=options)

@@ -172,7 +172,7 @@ def execute_from_statement(
     settings = settings_of_loader(options.pop("_load_context", {}), bind_arguments)
     if settings.get("autoflush", True) and options.get("autoflush", True):
         session._autoflush()
-    connection = session._connection_for(selects.subject_of(statement), statement, bind_arguments=bind_arguments)
+    connection = session._connection_for(selects.mapper_of(statement), statement, bind_arguments=bind_arguments)
     if statement.given_params:
         params = {**statement.given_params, **(params or {})}
     element = statement.element

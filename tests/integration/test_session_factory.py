@@ -5,7 +5,19 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import Engine, Integer, create_engine, exc, inspect, select, text
+from sqlalchemy import (
+    Engine,
+    Integer,
+    create_engine,
+    delete,
+    event,
+    exc,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.pool import StaticPool
 
 from session import (
@@ -13,6 +25,7 @@ from session import (
     Mapped,
     Query,
     Session,
+    aliased,
     close_all_sessions,
     mapped_column,
     scoped_session,
@@ -35,6 +48,15 @@ def test_wrong_arguments(db):
             Session(db, **wrong)
     with pytest.raises(TypeError):
         Session(db, nothing=1)
+
+
+def test_info_may_be_replaced(db):
+    session = Session(db, info={"a": 1})
+    notes = {"b": 2}
+    session.info = notes
+    session.info["c"] = 3
+    assert session.info is notes
+    assert notes == {"b": 2, "c": 3}
 
 
 def test_info(db):
@@ -294,6 +316,74 @@ def test_overridden_get_bind(one, two):
         assert session.execute(select(User), bind_arguments={"shard": 1}).all() == []
     assert asked[0] == (User, {})
     assert asked[-1] == (User, {"shard": 1})
+
+
+@pytest.fixture
+def by_class(one, two):
+    Base.metadata.create_all(one)
+    Base.metadata.create_all(two)
+    with Session(one) as session:
+        session.add(User(id=1, name="first"))
+        session.commit()
+    with Session(binds={User: one, Address: two}) as session:
+        yield session
+
+
+@pytest.mark.parametrize("mapper", [Address, inspect(Address)])
+def test_a_statement_about_a_class_goes_where_that_is_bound_whatever_mapper_is_sent_along(by_class, mapper):
+    arguments = {"mapper": mapper}
+    assert by_class.scalars(select(User.name), bind_arguments=arguments).all() == ["first"]
+    assert by_class.get(User, 1, bind_arguments=arguments).name == "first"
+    assert by_class.execute(update(User).values(name="second"), bind_arguments=arguments).rowcount == 1
+    by_class.execute(insert(User), [{"id": 2, "name": "third"}], bind_arguments=arguments)
+    assert by_class.scalars(select(User.name).order_by(User.id)).all() == ["second", "third"]
+    assert by_class.execute(delete(User), bind_arguments=arguments).rowcount == 2
+
+
+def test_a_mapper_sent_along_decides_for_statements_that_have_none(by_class, two):
+    with two.begin() as connection:
+        connection.execute(insert(User.__table__).values(id=7, name="elsewhere"))
+    arguments = {"mapper": Address}
+    count = text("SELECT count(*) FROM users WHERE name = 'elsewhere'")
+    assert by_class.scalar(count, bind_arguments=arguments) == 1
+    assert by_class.connection(arguments).engine is two
+
+
+@pytest.mark.parametrize("sent", [{"mapper": Address}, {"clause": select(Address)}])
+def test_a_union_goes_where_its_tables_are_bound_unless_something_else_is_sent_along(by_class, two, sent):
+    with two.begin() as connection:
+        connection.execute(insert(User.__table__).values(id=7, name="elsewhere"))
+    both = select(User.name).union(select(User.name))
+    assert by_class.scalars(both).all() == ["first"]
+    assert by_class.scalars(both, bind_arguments=sent).all() == ["elsewhere"]
+
+
+def test_listeners_are_shown_the_mapper_of_the_statement(by_class):
+    shown = []
+
+    def listener(execution):
+        shown.append(execution.bind_mapper)
+        execution.bind_arguments["mapper"] = inspect(Address)
+
+    event.listen(by_class, "do_orm_execute", listener)
+    assert by_class.scalars(select(User.name), bind_arguments={"mapper": Address}).all() == ["first"]
+    by_class.scalars(select(User.name).union(select(User.name))).all()
+    assert shown == [inspect(User), None]
+
+
+def test_get_bind_is_asked_for_a_union_without_mapper(one):
+    Base.metadata.create_all(one)
+    asked = []
+
+    class Routing(Session):
+        def get_bind(self, mapper=None, **keywords) -> Engine:
+            asked.append(mapper)
+            return one
+
+    with Routing() as session:
+        session.execute(select(User.id).union(select(Address.id)))
+        session.execute(select(aliased(User)))
+    assert asked == [None, inspect(User)]
 
 
 def test_bound_to_a_connection(one):

@@ -83,6 +83,14 @@ def test_a_row_of_nothing_but_its_version_is_written_too(session: Session, write
         write(session, Paper, [{"id": 1, "version": 1}])
 
 
+def test_objects_that_are_saved_in_bulk_without_changes_have_their_version_checked_too(session: Session) -> None:
+    paper, letter = session.scalars(select(Paper).order_by(Paper.id)).all()
+    session.bulk_save_objects([paper, letter])
+    assert versions(session) == [("a", 2), ("b", 2)]
+    with pytest.raises(StaleDataError):
+        session.bulk_save_objects([paper])
+
+
 @ways
 def test_a_row_of_a_subclass_has_the_version_of_its_base(session: Session, write: Way) -> None:
     write(session, Letter, [{"id": 2, "receiver": "y", "version": 1}])

@@ -152,6 +152,19 @@ def test_closed_transaction_is_refused(db):
             transaction.commit()
 
 
+def test_a_transaction_knows_its_session_after_its_end_too(db):
+    with Session(db) as session:
+        ended = []
+        for end in ("commit", "rollback", "close"):
+            transaction = session.begin()
+            savepoint = session.begin_nested()
+            getattr(savepoint, end)()
+            getattr(transaction, end)()
+            ended += [savepoint, transaction]
+        assert [transaction.session for transaction in ended] == [session] * 6
+        assert not any(transaction.is_active for transaction in ended)
+
+
 def test_prepare_needs_two_phases(db):
     with Session(db) as session, pytest.raises(exc.InvalidRequestError):
         session.prepare()
