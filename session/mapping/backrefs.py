@@ -61,9 +61,9 @@ def make_backref(prop: Any, make: Callable[..., Any]) -> None:
     else:
         primaryjoin = arguments.pop("primaryjoin", None)
         if primaryjoin is None:
-            primaryjoin = prop.condition.reversed_primaryjoin()
-            if "remote_side" in arguments or "foreign_keys" in arguments:
-                primaryjoin = prop.condition.unmarked_primaryjoin("remote_side" in arguments)
+            primaryjoin = prop.condition.reversed_primaryjoin(
+                sides=arguments.get("remote_side") is None, foreign=arguments.get("foreign_keys") is None
+            )
         secondaryjoin = arguments.pop("secondaryjoin", None)
         if secondaryjoin is not None:
             raise ArgumentError(f"The backref of {prop} has a secondaryjoin, but there is no secondary table")

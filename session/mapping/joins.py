@@ -460,15 +460,14 @@ class JoinCondition:
         primaryjoin, secondaryjoin = (sql.without_notes(join, ("local",)) for join in self._joins())
         return secondaryjoin, primaryjoin
 
-    def unmarked_primaryjoin(self, remote: bool) -> Any:
-        """Return the condition without the marks of its sides, to be marked anew by other arguments.
+    def reversed_primaryjoin(self, sides: bool = True, foreign: bool = True) -> Any:
+        """Return the condition as the target's relationship back to the parent sees it.
 
-        :param remote: whether other columns are going to be the remote ones.
+        :param sides: keep the marks of the two sides, exchanged; otherwise other arguments are going to make them.
+        :param foreign: keep the marks of the foreign keys.
         """
-        return sql.without_notes(self.primaryjoin, ("remote", "local") if remote else ("foreign",))
-
-    def reversed_primaryjoin(self) -> Any:
-        """Return the condition as the target's relationship back to the parent sees it."""
+        unwanted = (*(() if sides else ("remote", "local")), *(() if foreign else ("foreign",)))
+        primaryjoin = sql.without_notes(self.primaryjoin, unwanted) if unwanted else self.primaryjoin
 
         def turn(element: Any) -> Any:
             for note, turned in (("remote", "local"), ("local", "remote")):
@@ -476,7 +475,7 @@ class JoinCondition:
                     return sql.mark(sql.without_notes(element, (note,)), turned)
             return None
 
-        return sql.replace_elements(self.primaryjoin, turn)
+        return sql.replace_elements(primaryjoin, turn)
 
 
 def _refers(column: Any, to: Any) -> bool:

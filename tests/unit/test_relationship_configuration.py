@@ -481,3 +481,39 @@ def test_to_ask_for_the_property_of_a_relationship_configures_the_mappers():
     assert Owner.things.property.direction is ONETOMANY
     assert str(Owner.things.property.primaryjoin) == "owner.id = thing.owner_id"
     assert Owner.__mapper__.configured
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"foreign_keys": "Kid.parent_id"},
+        {"remote_side": "Parent.id"},
+        {"foreign_keys": "Kid.parent_id", "remote_side": "Parent.id"},
+        {"foreign_keys": None},
+    ],
+)
+@pytest.mark.parametrize("condition", [None, "Parent.id == Kid.parent_id"])
+def test_a_backref_with_columns_of_its_own_leads_back(given, condition):
+    class Base(DeclarativeBase):
+        pass
+
+    class Parent(Base):
+        __tablename__ = "parent"
+        id = mapped_column(Integer, primary_key=True)
+        favourite_id = mapped_column(ForeignKey("kid.id"))
+        kids = relationship(
+            "Kid", primaryjoin=condition, foreign_keys="Kid.parent_id", backref=backref("parent", **given)
+        )
+
+    class Kid(Base):
+        __tablename__ = "kid"
+        id = mapped_column(Integer, primary_key=True)
+        parent_id = mapped_column(ForeignKey("parent.id", use_alter=True, name="to_parent"))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Base.registry.configure()
+    back = inspect(Kid).relationships["parent"]
+    assert back.direction is MANYTOONE
+    assert set(back.local_columns) == {Kid.__table__.c.parent_id}
+    assert set(back.remote_side) == {Parent.__table__.c.id}
