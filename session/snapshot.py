@@ -83,9 +83,11 @@ class Snapshot:
         self.deleted.clear()
         for state in list(doomed):
             obj = doomed.pop(state)
-            if identities.get(state.key) is not None:
-                del obj  # if nobody else holds it, the other object stays that has come for the row
+            if state.key is None:  # made transient meanwhile
+                continue
             try:
+                if identities.get(state.key) is not None:
+                    del obj  # if nobody else holds it, the other object stays that has come for the row
                 session._update_impl(state, revert_deletion=True)
             except BaseException as error:
                 failure = failure or error

@@ -7,7 +7,8 @@ import weakref
 import pytest
 from sqlalchemy import event, insert, inspect, select
 
-from session import Session
+from session import Session, make_transient
+from session.exc import FlushError
 
 from ..session_models import Address, Node, Place, User
 from .counting import count
@@ -171,6 +172,23 @@ def test_an_object_that_came_for_the_row_of_a_deleted_one_stays_if_nobody_holds_
             assert session.scalars(select(User.name)).all() == ["written"]
         else:
             assert inspect(other).detached
+
+
+def test_an_object_made_transient_while_it_is_deleted_is_not_brought_back(db):
+    with Session(db) as session:
+        session.add(Node(id=1, children=[Node(id=2)]))
+        session.commit()
+        node = session.get(Node, 1)
+        event.listen(session, "do_orm_execute", lambda state: make_transient(node), once=True)
+        with pytest.raises(FlushError, match="primary key"):
+            session.delete(node)
+            session.flush()
+        session.rollback()
+        assert inspect(node).transient
+        assert node not in session
+        assert not session.deleted
+        assert {each.id for each in session.scalars(select(Node))} == {1, 2}
+        assert session.get(Node, 1) is not node
 
 
 def test_an_object_that_came_for_the_old_key_of_another_leaves_when_that_is_back(db):
