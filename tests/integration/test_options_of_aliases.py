@@ -68,6 +68,7 @@ def session(engine: Engine) -> Iterator[Session]:
         session.add(Pot(id=1, name="a", plants=[Plant(id=1), Plant(id=2)]))
         session.add(Bed(id=2, name="b", width=3, plants=[Plant(id=3)]))
         session.commit()
+        session.expunge_all()  # what is there already keeps the options that it came with
         yield session
 
 
