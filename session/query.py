@@ -26,23 +26,23 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import InvalidRequestError, NoResultFound
-from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL, SelectLabelStyle
+from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 from sqlalchemy.util import warn_deprecated
 
 from session.core.clauses import clauses_of, known_as, with_columns, with_label
+from session.core.selects import as_ours
 from session.core.sql import coercions, roles
+from session.load.entities import parts_of
 from session.load.loader_option import NoEagerJoins
 from session.load.options import lazyload
 from session.mapping.aliased import AliasedClass
 from session.merge_results import merged_result
-from session.query_clauses import QueryClauses, RowsOf, warn_of_old_way
+from session.query_clauses import LEGACY_LABELS, QueryClauses, RowsOf, warn_of_old_way
 
 __all__ = ["BulkChange", "Query"]
 
 _CONNECTION_ONLY = frozenset({"compiled_cache", "isolation_level"})
 """Options that a statement itself cannot have."""
-
-LEGACY_LABELS = SelectLabelStyle.LABEL_STYLE_LEGACY_ORM
 
 _T = TypeVar("_T")
 
@@ -108,10 +108,12 @@ class Query(QueryClauses, Generic[_T]):
         return query
 
     def _statement_to_run(self) -> Any:
+        style = LEGACY_LABELS if self._label_style is LABEL_STYLE_TABLENAME_PLUS_COL else self._label_style
+        made = as_ours(self._select.set_label_style(style))
         if self._from_full is not None:
-            return self._select.from_statement(self._from_full)
+            return made.from_statement(self._from_full)
         self._need_columns()
-        return self._select.set_label_style(self._label_style)
+        return made
 
     def _need_columns(self) -> None:
         if not clauses_of(self._select).columns:
@@ -134,7 +136,7 @@ class Query(QueryClauses, Generic[_T]):
 
     def _kind_of_rows(self) -> tuple[bool, bool]:
         """Whether rows are single values that are not wrapped, and whether there are objects in them."""
-        descriptions = self._select.column_descriptions
+        descriptions = self.column_descriptions
         whole = [_is_entity(description) for description in descriptions]
         if len(whole) != 1 or self._only_tuples:
             return False, any(whole)
@@ -278,7 +280,7 @@ class Query(QueryClauses, Generic[_T]):
         """The Core statement of this query."""
         query = self._prepared()
         if query._from_full is not None:
-            return query._select.from_statement(query._from_full)
+            return query._statement_to_run()
         made = query._select
         if query._label_style is not LEGACY_LABELS:
             made = made.set_label_style(query._label_style)
@@ -415,9 +417,10 @@ class Query(QueryClauses, Generic[_T]):
             query.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).statement if isinstance(query, Query) else query
             for query in (self, *others)
         ]
+        elements = [part.element for part in parts_of(clauses_of(parts[0]).columns)]
         columns = [
             element if _is_entity(description) else with_label(element)
-            for element, description in zip(clauses_of(parts[0]).columns, self.column_descriptions, strict=True)
+            for element, description in zip(elements, self.column_descriptions, strict=True)
         ]
         parts[0] = with_columns(parts[0], columns)
         subquery = operation(*parts).set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL).subquery()

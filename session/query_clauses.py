@@ -11,14 +11,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Select, inspect
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, LegacyAPIWarning, NoInspectionAvailable
+from sqlalchemy.sql.selectable import SelectLabelStyle
 from sqlalchemy.util import immutabledict
 
 from session.core.clauses import clauses_of
 from session.core.selects import from_objects, notes_of
 from session.core.sql import ClauseAdapter, coercions, deep_deannotate, entity_namespace_key, roles
+from session.load.entities import describe_columns
 from session.mapping.entity_join import with_parent
 
-__all__ = ["QueryClauses", "warn_of_old_way"]
+__all__ = ["LEGACY_LABELS", "QueryClauses", "warn_of_old_way"]
+
+LEGACY_LABELS = SelectLabelStyle.LABEL_STYLE_LEGACY_ORM
 
 _Q = TypeVar("_Q", bound="QueryClauses")
 
@@ -317,7 +321,7 @@ class QueryClauses:
     @property
     def column_descriptions(self) -> list[dict[str, Any]]:
         """One dictionary per entity or column of the rows: ``name type aliased expr entity``."""
-        return list(self._select.column_descriptions)
+        return describe_columns(clauses_of(self._select).columns, LEGACY_LABELS)
 
     def _entity_zero(self) -> Any:
         """The inspection of the first mapped entity in the rows."""

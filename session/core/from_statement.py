@@ -24,6 +24,8 @@ class FromStatement(Generative, ExecutableStatement, ClauseElement, roles.Return
 
     :param entities: the coerced elements of the columns clause.
     :param element: the statement that gives the rows: textual SQL, a SELECT, a set operation, or DML with RETURNING.
+    :param marks: what makes it a statement of this package.
+    :param label_style: how the values of a row are named.
     """
 
     __visit_name__ = "session_from_statement"
@@ -34,12 +36,13 @@ class FromStatement(Generative, ExecutableStatement, ClauseElement, roles.Return
         *ExecutableStatement._executable_traverse_internals,
     ]
 
-    def __init__(self, entities: list[Any], element: Any, marks: Mapping[str, Any]) -> None:
+    def __init__(self, entities: list[Any], element: Any, marks: Mapping[str, Any], label_style: Any) -> None:
         self._raw_columns = entities
         if not isinstance(element, ClauseElement) and not hasattr(element, "__clause_element__"):
             raise ArgumentError(f"from_statement() needs a statement, not {element!r}; wrap textual SQL in text()")
         self.element = coercions.expect(roles.ReturnsRowsRole, element)
         self._propagate_attrs = marks
+        self._label_style = label_style
         self.is_dml = getattr(self.element, "is_dml", False)
         self.is_select = not self.is_dml
         self.is_text = getattr(self.element, "is_text", False)

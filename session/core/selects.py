@@ -45,6 +45,7 @@ __all__ = [
     "SelectParts",
     "SelectState",
     "UpdateState",
+    "as_ours",
     "belongs_to",
     "bind_sources",
     "cache_key_of",
@@ -78,6 +79,7 @@ DeleteState: Any = dml.DeleteDMLState
 InsertState: Any = dml.InsertDMLState
 UpdateState: Any = dml.UpdateDMLState
 PLUGIN_SELECT = (PLUGIN, "select")
+OF_NO_CLASS = immutabledict({"compile_state_plugin": PLUGIN, "plugin_subject": None})
 
 EMPTY: Mapping[str, Any] = immutabledict()
 
@@ -220,6 +222,15 @@ def is_ours(statement: Any) -> bool:
     return marks is not None and marks.get("compile_state_plugin") == PLUGIN
 
 
+def as_ours(statement: Any) -> Any:
+    """Let this package translate a SELECT, whether or not it is about mapped classes."""
+    if is_ours(statement):
+        return statement
+    made = statement._generate()
+    made._propagate_attrs = OF_NO_CLASS
+    return made
+
+
 def is_entity_select(statement: Any) -> bool:
     """Tell whether a statement is a SELECT that this package translates."""
     return type(statement) is Select and statement._propagate_attrs.get("compile_state_plugin") == PLUGIN
@@ -259,8 +270,20 @@ def proxy_name(element: Any) -> str | None:
 
 
 def naming_convention(label_style: Any) -> Callable[[Any], str | None]:
-    """Give the function that names the columns of one statement, one after the other."""
+    """Give the function that names the columns of one statement, one after the other.
+
+    The rows of a ``Query`` give its columns their plain names, also where several have the same one: the last has it
+    then.
+    """
+    if label_style is SelectLabelStyle.LABEL_STYLE_LEGACY_ORM:
+        return plain_name
     return SelectState._column_naming_convention(label_style)
+
+
+def plain_name(element: Any) -> str | None:
+    """Give the name of an attribute, a column or a label; ``None`` for an expression without label."""
+    found: str | None = notes_of(element).get("proxy_key") or getattr(element, "key", None)
+    return found
 
 
 def surface(element: Any) -> Iterator[Any]:

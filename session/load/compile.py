@@ -8,7 +8,7 @@ set operations), which keep all their columns.  Next on the way: ``load/execute.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import and_, or_, true
@@ -62,6 +62,10 @@ class ColumnList:
             self.columns.append(expr)
         return position
 
+    def add_value(self, expr: Any) -> int | None:
+        """Make an expression that the columns clause itself names a column of the row; see :meth:`add_column`."""
+        return self.add_column(expr)
+
     def adapted(self, expression: Any) -> Any:
         """Express an expression by what the rows are read from."""
         return expression
@@ -93,12 +97,22 @@ class SelectBuilder(ColumnList):
     :param toplevel: it is executed itself, so that its columns are those its loaders need; otherwise it
         is part of another statement.
     :param outer: FROM elements of the statements around it, which it may correlate to.
+    :param each_column: its rows are read by somebody else, who counts on a column for each expression of the
+        columns clause, also for one that is there twice.
     """
 
-    def __init__(self, statement: Any, *, toplevel: bool = True, outer: frozenset[Any] = frozenset()) -> None:
+    def __init__(
+        self,
+        statement: Any,
+        *,
+        toplevel: bool = True,
+        outer: frozenset[Any] = frozenset(),
+        each_column: bool = False,
+    ) -> None:
         super().__init__(statement, selects.options_of(statement))
         self.toplevel = toplevel
         self.outer = outer
+        self.each_column = each_column
         self.criteria = criteria_options(self.given_options)
         #: the class of an object that is there already: conditions choose objects, and do not part with this one's row
         self.loaded_again: Any = None
@@ -150,6 +164,12 @@ class SelectBuilder(ColumnList):
             options = self.criteria
             found.extend(criterion_of(option, entity, options) for option in options if option.applies_to(entity))
         return found
+
+    def add_value(self, expr: Any) -> int | None:
+        if not self.each_column:
+            return self.add_column(expr)
+        self.columns.append(expr)
+        return len(self.columns) - 1
 
     # -- translation -----------------------------------------------------------------------------
 
@@ -261,7 +281,7 @@ class SelectBuilder(ColumnList):
     def with_inherited_tables(self, froms: list[Any]) -> list[Any]:
         """Add the joins of classes in joined-table inheritance, of which only some columns are selected."""
         present = list(froms)
-        for part in self.parts:
+        for part in each_part(self.parts):
             entity = part.entity
             if entity is None or (not self.toplevel and entity.selectable in self.outer):
                 continue
@@ -277,6 +297,16 @@ class SelectBuilder(ColumnList):
             if wanted and not _inside(selectable, present):
                 present.append(selectable)
         return present
+
+
+def each_part(parts: Iterable[Any]) -> Iterator[Any]:
+    """Yield parts, those inside of bundles instead of the bundles."""
+    for part in parts:
+        inner = getattr(part, "parts", None)
+        if inner is None:
+            yield part
+        else:
+            yield from each_part(inner)
 
 
 def part_entities(part: Any) -> list[Any]:
@@ -305,15 +335,16 @@ def criteria_options(options: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def translate(
-    statement: Any, *, toplevel: bool = True, outer: frozenset[Any] = frozenset()
+    statement: Any, *, toplevel: bool = True, outer: frozenset[Any] = frozenset(), each_column: bool = False
 ) -> tuple[Any, SelectBuilder]:
     """Translate a ``Select`` of mapped classes.
 
     :param statement: the statement.
     :param toplevel: see :class:`SelectBuilder`.
     :param outer: see :class:`SelectBuilder`.
+    :param each_column: see :class:`SelectBuilder`.
     :return: the plain statement, and the builder with the parts of its rows.
     :raises InvalidRequestError: a join or an option cannot be carried out.
     """
-    builder = SelectBuilder(statement, toplevel=toplevel, outer=outer)
+    builder = SelectBuilder(statement, toplevel=toplevel, outer=outer, each_column=each_column)
     return builder.build(), builder

@@ -88,7 +88,7 @@ class _EntityDML:
     @classmethod
     def get_returning_column_descriptions(cls, statement: Any) -> list[dict[str, Any]]:
         """Give what ``statement.returning_column_descriptions`` shows."""
-        return describe_columns(selects.returning_of(statement), statement)
+        return describe_columns(selects.returning_of(statement), selects.label_style(statement))
 
     @classmethod
     def _get_crud_kv_pairs(cls, statement: Any, kv_iterator: Any, needs_to_be_cacheable: bool) -> Any:

@@ -179,7 +179,7 @@ class ColumnPart:
         return selects.from_objects(self.element)
 
     def setup(self, builder: Any) -> None:
-        self.position = builder.add_column(builder.adapted(self.element))
+        self.position = builder.add_value(builder.adapted(self.element))
 
     def expand(self) -> list[Any]:
         return [self.element]
@@ -347,14 +347,14 @@ def _left_out(prop: Any) -> bool:
     return bool(prop.deferred) or selects.is_null(prop.columns[0])
 
 
-def describe_columns(columns: Sequence[Any], statement: Any) -> list[dict[str, Any]]:
+def describe_columns(columns: Sequence[Any], label_style: Any) -> list[dict[str, Any]]:
     """Describe the parts of a columns clause.
 
     :param columns: its raw elements.
-    :param statement: the statement, whose label style makes the names.
+    :param label_style: makes the names.
     :return: a dictionary per part: ``name``, ``type``, ``aliased``, ``expr``, ``entity``.
     """
-    return [part.describe(name) for part, name in name_parts(parts_of(columns), selects.label_style(statement))]
+    return [part.describe(name) for part, name in name_parts(parts_of(columns), label_style)]
 
 
 def name_parts(parts: Sequence[Any], label_style: Any) -> list[tuple[Any, str | None]]:

@@ -17,7 +17,7 @@ from session.core.limiting import with_more_options
 from session.load.compile import ColumnList, criteria_options
 from session.load.context import LoadContext, settings_of_loader
 from session.load.entities import ColumnPart, have_objects, name_parts, parts_of
-from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, holder, require_unique, result_metadata
+from session.load.result import NO_JOINED_CHUNKS, ChunkedResult, LoadedResult, holder, result_metadata
 from session.load.streaming import Source, load_chunks
 
 __all__ = ["RowColumns", "execute_from_statement", "load_rows"]
@@ -140,10 +140,7 @@ def load_rows(
         return ChunkedResult(metadata, load_chunks(context, chunks, load, size), scalars, Source(chunks), size, True)
     rows = load(_rows_of(result, builder.columns))
     holding = holder(session, have_objects(builder.parts), execution_options)
-    loaded = LoadedResult(metadata, rows, scalars, holding)
-    if builder.needs_unique:
-        require_unique(loaded)
-    return loaded
+    return LoadedResult(metadata, rows, scalars, holding)
 
 
 def _rows_of(result: Any, columns: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -31,18 +31,19 @@ class EntitySelectState(selects.SelectState):
         criteria = criteria_options(enclosing_options(compiler, statement))
         if criteria:  # an aliased subquery is not found before it is compiled
             statement = with_more_options(statement, criteria)
-        made, _ = translate(statement, toplevel=not compiler.stack, outer=outer)
+        made, _ = translate(statement, toplevel=not compiler.stack, outer=outer, each_column=True)
         return selects.SelectState(made, compiler, **keywords)
 
     @classmethod
     def get_column_descriptions(cls, statement: Any) -> list[dict[str, Any]]:
         """Give what ``statement.column_descriptions`` shows."""
-        return describe_columns(selects.raw_columns_of(statement), statement)
+        return describe_columns(selects.raw_columns_of(statement), selects.label_style(statement))
 
     @classmethod
     def from_statement(cls, statement: Any, from_statement: Any) -> Any:
         """Take the rows of another statement for the entities of this one."""
-        made = FromStatement(list(statement._raw_columns), from_statement, statement._propagate_attrs)
+        marks, style = statement._propagate_attrs, selects.label_style(statement)
+        made = FromStatement(list(statement._raw_columns), from_statement, marks, style)
         return made.options(*selects.options_of(statement)).execution_options(**statement.get_execution_options())
 
     @classmethod
