@@ -66,6 +66,8 @@ class Expiry:
             raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
         state = instance_state(instance)
         attribute_names = _names(attribute_names)
+        if attribute_names is not None:
+            attribute_names += _names_behind(state.manager.mapper, attribute_names)
         self._expire_state(state, attribute_names)
         self._autoflush()
         committed = state.committed or {}
@@ -106,6 +108,15 @@ def _differs(state: Any, key: str) -> bool:
     """Tell whether an attribute that was set has another value than before."""
     history = state.manager[key].impl.get_history(state, state.dict, PASSIVE_NO_INITIALIZE)
     return bool(history.added or history.deleted)
+
+
+def _names_behind(mapper: Any, keys: Iterable[str]) -> list[str]:
+    """Give the attributes that composites and synonyms among ``keys`` stand for."""
+    found: list[str] = []
+    for key in keys:
+        names = getattr(mapper.props.get(key), "attribute_names", ())
+        found += [*names, *_names_behind(mapper, names)]
+    return found
 
 
 def _names(attribute_names: Iterable[str] | None) -> list[str] | None:

@@ -30,7 +30,7 @@ from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 from sqlalchemy.util import warn_deprecated
 
 from session.core.clauses import clauses_of, known_as, with_columns, with_label
-from session.core.selects import as_ours
+from session.core.selects import as_ours, notes_of
 from session.core.sql import coercions, roles
 from session.load.entities import parts_of
 from session.load.loader_option import NoEagerJoins
@@ -419,7 +419,7 @@ class Query(QueryClauses, Generic[_T]):
         ]
         elements = [part.element for part in parts_of(clauses_of(parts[0]).columns)]
         columns = [
-            element if _is_entity(description) else with_label(element)
+            element if _is_entity(description) or _bundle_of(element) else with_label(element)
             for element, description in zip(elements, self.column_descriptions, strict=True)
         ]
         parts[0] = with_columns(parts[0], columns)
@@ -435,6 +435,8 @@ class Query(QueryClauses, Generic[_T]):
                 name = description["name"]
                 aliases[key] = AliasedClass(key.mapper.class_, subquery, name=name, use_mapper_path=True)
                 entities.append(aliases[key])
+            elif bundle := _bundle_of(element):
+                entities.append(bundle.over(rows_of.criterion))
             else:
                 entities.append(known_as(rows_of.criterion(element), description["name"]))
         made = type(self)(entities, self.session)
@@ -541,3 +543,8 @@ def _is_entity(description: dict[str, Any]) -> bool:
     """True if a column description is of whole objects."""
     expr = description["expr"]
     return description.get("entity") is not None and expr is description["entity"]
+
+
+def _bundle_of(element: Any) -> Any:
+    """Give the bundle that an element of a columns clause stands for, as those of composites do."""
+    return notes_of(element).get("bundle")

@@ -24,6 +24,7 @@ from session.execute_state import ORMExecuteState
 from session.heard import heard
 from session.load.execute import execute_select, execute_statement
 from session.load.refresh import load_by_identity, prepared_identity
+from session.mapping.composite import composite_key
 
 __all__ = ["Statements"]
 
@@ -289,10 +290,8 @@ def _raw_key(mapper: Any, ident: Any) -> Any:
         values = _by_name(mapper, ident)
     elif isinstance(ident, (tuple, list)) or hasattr(ident, "_mapping"):
         values = tuple(ident)
-    elif hasattr(ident, "__composite_values__"):
-        values = tuple(ident.__composite_values__())
     else:
-        values = (ident,)
+        values = composite_key(mapper, ident) or (ident,)
     if len(values) != len(columns):
         raise InvalidRequestError(
             f"The primary key of {mapper.class_.__name__} has {len(columns)} column(s), "

@@ -349,13 +349,18 @@ def get_history(obj: Any, key: str, passive: int = PASSIVE_OFF) -> History:
 
 
 def flag_modified(instance: Any, key: str) -> None:
-    """Mark an attribute as changed, for values that change in place.
+    """Mark an attribute as changed, for values that change in place; of a composite or a synonym, those behind it.
 
     :raises InvalidRequestError: the attribute has no value in the object.
     """
     state = instance_state(instance)
     dict_ = instance.__dict__
-    impl = state.manager[key].impl
+    attribute = state.manager[key]
+    if attribute._is_internal_proxy:
+        for name in attribute.original_property.attribute_names:
+            flag_modified(instance, name)
+        return
+    impl = attribute.impl
     for fn in impl.dispatch.modified:
         fn(state, impl.modified_token)
     if key not in dict_:

@@ -59,6 +59,16 @@ class PropComparator(ColumnOperators):
         return None if entity is None else entity.adapt
 
     @property
+    def info(self) -> dict[Any, Any]:
+        """Notes of the user on the mapped attribute."""
+        return self.prop.info  # type: ignore[no-any-return]
+
+    @property
+    def expression(self) -> Any:
+        """The SQL expression of the attribute."""
+        return self.__clause_element__()
+
+    @property
     def property(self) -> Any:
         return self.prop
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.engine import Row, result_tuple
 from sqlalchemy.sql.elements import ClauseList
 
+from session.core.clauses import known_as
 from session.core.inspection import inspects_itself
 from session.core.sql import HasCacheKey, coercions, propagate, roles
 
@@ -92,6 +93,19 @@ class Bundle(HasCacheKey):
         """Give the same bundle under another name."""
         made = self._clone()
         made.name = made._label = name
+        return made
+
+    def over(self, translate: Callable[[Any], Any]) -> Bundle:
+        """Give the same bundle of other expressions.
+
+        :param translate: makes the other expression of each.
+        """
+        made = self._clone()
+        made.exprs = []
+        for each in self.exprs:
+            inner = each if isinstance(each, Bundle) else each._annotations.get("bundle")
+            made.exprs.append(known_as(translate(each), _name_of(each)) if inner is None else inner.over(translate))
+        made.c = made.columns = _Columns(made.exprs)
         return made
 
     def create_row_processor(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, and_, event
+from sqlalchemy import Column, OrderByList, and_, event
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.elements import BindParameter, ClauseList
 
 from session.constants import NO_VALUE
 from session.core import sql as core_sql
-from session.history import HISTORY_BLANK, History
+from session.core.schema import copy_item
+from session.history import History
 from session.instrument.base import instance_state
 from session.instrument.comparator import PropComparator
 from session.mapping.annotations import plain, without_none
@@ -32,7 +34,7 @@ from session.mapping.proxied import ProxiedAttribute
 if TYPE_CHECKING:
     from session.mapping.mapper import Mapper
 
-__all__ = ["Composite", "CompositeProperty", "composite"]
+__all__ = ["Composite", "CompositeProperty", "composite", "composite_key"]
 
 
 class CompositeProperty(MapperProperty):
@@ -96,6 +98,15 @@ class CompositeProperty(MapperProperty):
         names = [one.column if isinstance(one, MappedColumn) else one for one in self.attrs]
         return tuple(one if isinstance(one, str) else key_of[one].key if one in key_of else one.key for one in names)
 
+    def copy(self, names: dict[int, str]) -> CompositeProperty:
+        """Return the same composite for another class, with columns of its own.
+
+        :param names: names of columns that are attributes by themselves, by the number of the object.
+        """
+        made = copy.copy(self)
+        made.attrs = tuple(names.get(id(one)) or _copied(one) for one in self.attrs)
+        return made
+
     def on_its_own(self) -> CompositeProperty:
         """Return a composite of the attributes of these names of another class, which maps them by itself."""
         return type(self)(
@@ -121,13 +132,20 @@ class CompositeProperty(MapperProperty):
                 f"The composite {context.cls.__name__}.{key} has no class; give it one, or annotate it Mapped[Class]"
             )
         fields = _fields_of(self.composite_class)
+        if dataclasses.is_dataclass(self.composite_class) and len(self.attrs) > len(fields):
+            raise ArgumentError(
+                f"The composite {context.cls.__name__}.{key} names {len(self.attrs)} columns; the dataclass "
+                f"{self.composite_class} has {len(fields)} field(s) for them"
+            )
         if not self.attrs:
             if not fields:
                 raise ArgumentError(
                     f"The composite {context.cls.__name__}.{key} names no columns, and they cannot be read from "
                     f"{self.composite_class!r}, which is no dataclass"
                 )
-            self.attrs = tuple(MappedColumn(Column(), DataclassOptions()) for _ in fields)
+        if not self.attrs or dataclasses.is_dataclass(self.composite_class):
+            missing = fields[len(self.attrs) :]
+            self.attrs += tuple(MappedColumn(Column(), DataclassOptions()) for _ in missing)
         attribute: Any
         for attribute, (name, type_) in zip(self.attrs, _padded(fields, len(self.attrs)), strict=False):
             if not isinstance(attribute, MappedColumn):
@@ -253,8 +271,27 @@ class CompositeProperty(MapperProperty):
             return None
         return self.composite_class(*values)
 
+    def value_of(self, instance: Any) -> Any:
+        """Return the value on an object, which keeps it; columns that are not loaded are loaded."""
+        dict_ = instance.__dict__
+        key = self.key
+        if key in dict_:
+            return dict_[key]
+        parts = [getattr(instance, name) for name in self.keys]
+        if key in dict_:  # made while the columns were loaded
+            return dict_[key]
+        value = self.make(parts)
+        if value is not None:
+            dict_[key] = value
+            state = instance_state(instance)
+            for listener in state.manager.dispatch.refresh:
+                listener(state, None, (key,))
+        return value
+
     def get_history(self, state: Any, dict_: dict[str, Any], passive: int) -> History:
         """Return added and deleted values of the whole, from the histories of the columns."""
+        if self.key not in dict_ and state.has_identity:
+            self.value_of(state())
         added, deleted = [], []
         changed = False
         for key in self.keys:
@@ -265,7 +302,7 @@ class CompositeProperty(MapperProperty):
             added.append(now[0])
             deleted.append(before[0])
         if not changed:
-            return History((), [self.make(added)], ()) if state.has_identity or any(added) else HISTORY_BLANK
+            return History((), [self.make(added)], ())
         return History([self.make(added)], (), [self.make(deleted)])
 
     class CompositeBundle(Bundle):
@@ -355,7 +392,15 @@ class CompositeProperty(MapperProperty):
             if len(other) == 1 and op in _COMPARISONS:
                 parts = self.compare_columns(op, other[0])
                 return and_(*parts)
-            return super().operate(op, *other, **kwargs)
+            if not other and op in _ORDERINGS:
+                return OrderByList([op(column) for column in self.expressions])
+            raise NotImplementedError(
+                f"{self.prop} is a composite, on which there is no operator {getattr(op, '__name__', op)!r}; write "
+                f"it on its columns: {', '.join(map(repr, self.prop.keys))}"
+            )
+
+        def reverse_operate(self, op: Any, other: Any, **kwargs: Any) -> Any:
+            return self.operate(op, other, **kwargs)
 
 
 #: The name under which a class body declares one.
@@ -370,6 +415,13 @@ _COMPARISONS = (
     core_sql.operators.ge,
 )
 
+_ORDERINGS = (
+    core_sql.operators.asc_op,
+    core_sql.operators.desc_op,
+    core_sql.operators.nulls_first_op,
+    core_sql.operators.nulls_last_op,
+)
+
 
 class _CompositeValue:
     """The value of a composite on an object, kept in its dictionary once made."""
@@ -378,20 +430,7 @@ class _CompositeValue:
         self.prop = prop
 
     def __get__(self, instance: Any, owner: Any) -> Any:
-        dict_ = instance.__dict__
-        key = self.prop.key
-        if key in dict_:
-            return dict_[key]
-        parts = [getattr(instance, name) for name in self.prop.keys]
-        if key in dict_:  # made while the columns were loaded
-            return dict_[key]
-        value = self.prop.make(parts)
-        if value is not None:
-            dict_[key] = value
-            state = instance_state(instance)
-            for listener in state.manager.dispatch.refresh:
-                listener(state, None, (key,))
-        return value
+        return self.prop.value_of(instance)
 
     def __set__(self, instance: Any, value: Any) -> None:
         state = instance_state(instance)
@@ -399,7 +438,7 @@ class _CompositeValue:
         attribute = state.manager[self.prop.key]
         previous = dict_.get(self.prop.key, NO_VALUE)
         for listener in attribute.dispatch.set:
-            value = listener(state, value, previous, None)
+            value = listener(state, value, previous, attribute.impl)
         for name, part in zip(self.prop.keys, self.prop.values_of(value), strict=True):
             setattr(instance, name, part)
         dict_[self.prop.key] = value
@@ -408,10 +447,30 @@ class _CompositeValue:
         state = instance_state(instance)
         dict_ = instance.__dict__
         previous = dict_.pop(self.prop.key, NO_VALUE)
-        for listener in state.manager[self.prop.key].dispatch.remove:
-            listener(state, previous, None)
+        attribute = state.manager[self.prop.key]
+        for listener in attribute.dispatch.remove:
+            listener(state, previous, attribute.impl)
         for name in self.prop.keys:
             setattr(instance, name, None)
+
+
+def _copied(attribute: Any) -> Any:
+    if isinstance(attribute, MappedColumn):
+        return attribute.copy()
+    loose = isinstance(attribute, Column) and getattr(attribute, "table", None) is None
+    return copy_item(attribute) if loose else attribute
+
+
+def composite_key(mapper: Any, ident: Any) -> tuple[Any, ...] | None:
+    """Return the values of a primary key that is given as a composite value; ``None`` if it is none."""
+    given = getattr(ident, "__composite_values__", None)
+    if given is not None:
+        return tuple(given())
+    if isinstance(ident, type) or not dataclasses.is_dataclass(ident):
+        return None
+    if not mapper.composite_key and not any(prop.composite_class is type(ident) for prop in mapper.composites):
+        return None  # a value of the column's type
+    return tuple(getattr(ident, one.name) for one in dataclasses.fields(ident))
 
 
 def _name_if_unnamed(column: Any, name: str | None) -> None:

@@ -116,10 +116,19 @@ def _field_for(mapped: Any) -> Any:
         else:
             arguments["default_factory"] = given["default_factory"]
     elif "default" in given:
-        arguments["default"] = _Unset(given["default"])
+        arguments.update(_default_for(mapped, given["default"], arguments))
     elif arguments.get("init") is False:
         arguments["default"] = _Unset(None)
     return dataclasses.field(**arguments)
+
+
+def _default_for(mapped: Any, default: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Give the field's arguments for a default; that of a composite is set, as its columns have none."""
+    if not getattr(mapped, "is_composite", False):
+        return {"default": _Unset(default)}
+    if arguments.get("init") is False:
+        return {"default_factory": lambda: default}
+    return {"default": default}
 
 
 def _install_constructor(cls: type[Any]) -> None:

@@ -353,7 +353,9 @@ class ClassScan:
         elif isinstance(value, Column):
             copied = core_schema.copy_item(value)
             self.copies[value] = copied
-        elif isinstance(value, MapperProperty) and not getattr(value, "is_composite", False):
+        elif getattr(value, "is_composite", False):
+            copied = value.copy({id(one): key for key, one in base.__dict__.items()})
+        elif isinstance(value, MapperProperty):
             if getattr(value, "is_synonym", False):
                 return value.copy()  # type: ignore[attr-defined]
             raise InvalidRequestError(
