@@ -64,18 +64,6 @@ def worlds(both: tuple[Implementation, Implementation]) -> Iterator[tuple[World,
         gc.enable()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """These tests collect garbage all the time: take what was there before them out of it."""
-    if hasattr(gc, "freeze"):
-        gc.collect()
-        gc.freeze()
-        yield
-        gc.unfreeze()
-    else:
-        yield
-
-
 @pytest.fixture
 def compiled_is_built(both: tuple[Implementation, Implementation]) -> None:
     """Skips, or fails where it is required, without the compiled modules."""

@@ -25,6 +25,7 @@ STEPS = 60
 def main() -> None:
     print(implementation())
     gc.disable()  # what is garbage goes after each step, and at no moment that is the interpreter's
+    gc.freeze()  # modules and classes are none: each step is spared to look at them
     for seed in map(int, sys.argv[1:]):
         print("seed", seed)
         run(random.Random(seed))
