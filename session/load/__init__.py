@@ -16,6 +16,9 @@ from session.load import (
     strategies_lazy as strategies_lazy,
 )
 from session.load import (
+    strategies_none as strategies_none,
+)
+from session.load import (
     strategies_peers as strategies_peers,
 )
 from session.load import (

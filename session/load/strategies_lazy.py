@@ -61,7 +61,7 @@ __all__ = ["LazyLoader", "LazyStrategy", "NoLoader", "RaiseLoader"]
 # -- strategies ------------------------------------------------------------------------------------
 
 
-@register("relationship", "select", "raise", "raise_on_sql", "noload")
+@register("relationship", "select", "raise", "raise_on_sql")
 class LazyStrategy:
     """The related objects are loaded, or refused, when the attribute is read.
 
