@@ -325,7 +325,7 @@ class LazyLoader:
             name = f"param_{number}{ending}"
             if value is None or value is NO_VALUE:
                 if pending:
-                    return None if not prop.uselist else ATTR_EMPTY
+                    return [] if prop.uselist else None
                 nulls.append(name)
                 value = None
             values[name] = value
