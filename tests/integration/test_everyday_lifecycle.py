@@ -460,7 +460,8 @@ def test_load_on_pending_objects_reads_nothing_until_told(session: Session) -> N
 def test_a_pending_object_without_a_key_keeps_the_empty_list_that_it_was_let_load(session: Session) -> None:
     user = User(name="ed")
     session.enable_relationship_loading(user)
-    assert user.items == [] and "items" in user.__dict__
+    assert user.items == []
+    assert "items" in user.__dict__
 
 
 def test_listeners_hear_of_objects_that_load_relationships_as_of_others_that_come(session: Session) -> None:
