@@ -18,8 +18,9 @@ from session.constants import (
     PASSIVE_NO_RESULT,
     PASSIVE_OFF,
 )
+from session.load.going_on import was_taken_out
 from session.load.strategies_lazy import compile_late, loader_for
-from session.load.strategies_selectin import ends_here, was_taken_out
+from session.load.strategies_selectin import ends_here
 from session.mapping.strategies import factories, register
 
 __all__ = ["ImmediateLoad", "ImmediateStrategy"]

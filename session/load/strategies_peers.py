@@ -130,49 +130,25 @@ class PeerLoad(SelectinLoad):
         super().__init__(prop, prop.parent, path, directive)
         self.recursion_depth = 0
         self.with_options: Any = None
-        self.joined: PeerLoad | None = None
-        self.again = (prop, path, directive)
+        self.arguments = (prop, path, directive)
 
-    def run(self, context: Any, parents: Sequence[Any]) -> None:
-        """Load the relationship for all parents that do not have it."""
-        if self.by_target_key:
-            readable, expired = self.by_readable_key(parents)
-            if expired:
-                self.from_parents().run(context, expired)
-            parents = readable
-        super().run(context, parents)
-
-    def by_readable_key(self, parents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Divide parents of a many-to-one: those that have their foreign key, and those that have to read it first.
+    def divided(self, parents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Divide parents as others do.
 
         Parents with a key of several columns of which some are NULL are in neither: what that means to a load is up
         to the mapping, and left to their own.
         """
-        readable, expired = [], []
-        columns = [local for local, _ in self.prop.get_pairs]
-        mapper: Any = None
-        keys: list[str] = []
-        for parent in parents:
-            dict_ = parent.__dict__
-            manager = dict_[INSTANCE_STATE].manager
-            if manager.mapper is not mapper:
-                mapper = manager.mapper
-                keys = [mapper.get_property_by_column(column).key for column in columns]
-            values = [dict_[key] for key in keys if key in dict_]
-            if len(values) < len(keys):
-                expired.append(parent)
-            elif None not in values or not any(value is not None for value in values):
-                readable.append(parent)
-        return readable, expired
+        having, without = super().divided(parents)
+        if len(self.prop.get_pairs) > 1:
+            having = [parent for parent in having if self.is_whole(parent)]
+        return having, without
 
-    def from_parents(self) -> PeerLoad:
-        """Give the load of the same relationship by the parents' own keys."""
-        found = self.joined
-        if found is None:
-            found = PeerLoad(*self.again)
-            found.by_target_key = False
-            self.joined = found
-        return found
+    def is_whole(self, parent: Any) -> bool:
+        """Tell whether a parent's foreign key has a value in all of its columns, or in none."""
+        dict_ = parent.__dict__
+        mapper = dict_[INSTANCE_STATE].manager.mapper
+        values = [dict_.get(mapper.get_property_by_column(local).key) for local, _ in self.prop.get_pairs]
+        return None not in values or not any(value is not None for value in values)
 
     def awaited(self, context: Any, parents: Sequence[Any]) -> dict[Any, list[Any]]:
         """Give the primary keys of the targets that are not in the Session; the others are set at once."""

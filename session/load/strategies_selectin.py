@@ -30,6 +30,7 @@ from session.constants import (
     PASSIVE_OFF,
 )
 from session.heard import heard
+from session.load.going_on import lack_more, related, was_taken_out
 from session.load.lazy_parts import GONE, present, read_column, target_entity
 from session.load.loader_option import RELATIONSHIP, AtPath, OnlyKeys, has_values
 from session.load.option_tree import owning, resolve_options
@@ -107,6 +108,8 @@ class SelectinLoad:
         self.criteria: tuple[Any, ...] = () if directive is None else tuple(directive.criteria)
         depth = None if directive is None else directive.params.get("recursion_depth")
         self.recursion_depth: int = depth or 0
+        #: what the options want loaded behind it, also where it is loaded itself
+        self.further: Any = None if directive is None or not directive.scope.attributes else directive.scope
         self.chunksize: int = (None if directive is None else directive.params.get("chunksize")) or BATCH
         if depth and not prop.mapper.common_parent(prop.parent):
             raise InvalidRequestError(f"recursion_depth is for relationships of a class to itself; {prop} is none")
@@ -114,6 +117,8 @@ class SelectinLoad:
         self.prepared: PreparedSelect | None = None
         self.by_target_key = bool(prop.use_get and not self.criteria and self.target is target_entity(prop))
         self.link_columns: Sequence[Any] = () if self.by_target_key else link_columns(prop)
+        self.arguments: tuple[Any, ...] = (prop, mapper, path, directive)
+        self.joined: Any = None
 
     # -- statement -------------------------------------------------------------------------
 
@@ -210,22 +215,31 @@ class SelectinLoad:
     def load(self, context: Any, parents: Sequence[Any]) -> None:
         """Load the relationship level by level; one level, unless it recurs."""
         key = self.prop.key
-        depth = self.recursion_depth
+        depth, further = self.recursion_depth, self.further
         waiting = list(parents)
         done: set[int] = set()
         while waiting:
             todo = []
+            present: list[Any] = []
             for parent in waiting:
                 dict_ = parent.__dict__
-                if key in dict_ or id(parent) in done:
+                if id(parent) in done:
+                    continue
+                if key in dict_:
+                    if depth:
+                        done.add(id(parent))
+                        present += related(parent, key)
+                    elif further is not None and lack_more(related(parent, key), further):
+                        todo.append(parent)
                     continue
                 if was_taken_out(dict_[INSTANCE_STATE], key):
                     continue
                 done.add(id(parent))
                 todo.append(parent)
-            if not todo:
-                return
-            children = self.by_own_key(context, todo) if self.by_target_key else self.by_parent_key(context, todo)
+            children = present
+            if todo:
+                load = self.by_own_key if self.by_target_key else self.by_parent_key
+                children = [*load(context, todo), *present]
             if not depth:
                 return
             depth -= 1
@@ -235,8 +249,15 @@ class SelectinLoad:
     def by_own_key(self, context: Any, parents: Sequence[Any]) -> list[Any]:
         """Load the targets of a many-to-one by their primary keys."""
         key = self.prop.key
+        found: list[Any] = []
+        again = loads_one_again(context)
+        if not again:
+            parents, without = self.divided(parents)
+            if without:
+                found = self.from_parents().by_parent_key(context, without)
         by_ident = self.awaited(context, parents)
-        found = self.take_present(context, by_ident) if loads_one_again(context) else []
+        if again:
+            found = self.take_present(context, by_ident)
         for batch in batches(in_order(by_ident), self.chunksize):
             objects = self.columns(context, batch)[0]
             for obj in objects:
@@ -251,6 +272,35 @@ class SelectinLoad:
         for waiting in by_ident.values():
             for parent in waiting:
                 set_scalar(parent, key, None)
+        return found
+
+    def divided(self, parents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Divide the parents of a many-to-one: those that have their foreign key, and those that have to load it."""
+        columns = [local for local, _ in self.prop.get_pairs]
+        mapper: Any = None
+        keys: list[str] = []
+        having, without = [], []
+        for parent in parents:
+            dict_ = parent.__dict__
+            state = dict_[INSTANCE_STATE]
+            if state.manager.mapper is not mapper:
+                mapper = state.manager.mapper
+                keys = [mapper.get_property_by_column(column).key for column in columns]
+            for key in keys:
+                if key not in dict_ and not was_taken_out(state, key):
+                    without.append(parent)
+                    break
+            else:
+                having.append(parent)
+        return having, without
+
+    def from_parents(self) -> Any:
+        """Give the load of the same many-to-one by the parents' own keys."""
+        found = self.joined
+        if found is None:
+            found = type(self)(*self.arguments)
+            found.by_target_key = False
+            self.joined = found
         return found
 
     def take_present(self, context: Any, by_ident: dict[Any, list[Any]]) -> list[Any]:
@@ -313,18 +363,6 @@ class SelectinLoad:
 def loads_one_again(context: Any) -> bool:
     """Tell whether the run loads one object again, expired or refreshed, and no objects for the first time."""
     return context.refresh_state is not None or context.only_keys is not None
-
-
-def was_taken_out(state: Any, key: str) -> bool:
-    """Tell whether a missing value is missing because of a change that was not flushed yet.
-
-    What is queued for a collection that is not loaded does not count: it goes on top of what is loaded.
-    """
-    committed = state.committed
-    if committed is None or key not in committed:
-        return False
-    extras = state.extras
-    return extras is None or key not in extras.get("pending", ())
 
 
 def directed_entity(prop: Any, directive: Any, aliased: bool = False) -> Any:

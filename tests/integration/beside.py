@@ -29,6 +29,8 @@ class Beside:
     :param engine: for an empty database.
     """
 
+    models = OURS
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         OURS.metadata.create_all(engine)
