@@ -213,6 +213,12 @@ def read_mapped(
     return MappedAnnotation(written, container, argument, optional=_allows_none(argument))
 
 
+def read_plain(annotation: Any, origin: type[Any], registry: Any) -> MappedAnnotation:
+    """Read an annotation that is a type without ``Mapped[...]`` around it."""
+    argument = _settle(annotation, origin, registry, False)
+    return MappedAnnotation(annotation, Mapped, argument, optional=_allows_none(argument))
+
+
 def _settle(part: Any, origin: type[Any], registry: Any, late_classes: bool) -> Any:
     """Evaluate what is still text in the outer layers of a type."""
     while isinstance(part, (str, ForwardRef)):

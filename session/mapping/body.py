@@ -15,6 +15,7 @@ from session.mapping.mapped_column import MappedColumn
 
 __all__ = [
     "DIRECTIVES",
+    "NAMES_OF_BASE",
     "annotations_of",
     "cascading_names",
     "field_value",
@@ -25,6 +26,9 @@ __all__ = [
     "names_in_order",
     "needs_annotation",
 ]
+
+#: What a declarative base has by these names is not mapped.
+NAMES_OF_BASE = ("metadata", "registry", "type_annotation_map")
 
 #: Settings of a class that are not attributes.
 DIRECTIVES = ("__tablename__", "__table_args__", "__mapper_args__")

@@ -13,6 +13,7 @@ from sqlalchemy import Column, event, null
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeEngine
+from sqlalchemy.util import warn_deprecated
 
 from session import instrument
 from session.core import schema as core_schema
@@ -268,6 +269,9 @@ class ColumnProperty(MapperProperty):
 class MappedSQLExpression(ColumnProperty):
     """The column property that a class body declares by hand."""
 
+    #: whether the constructor of a dataclass leaves it out
+    is_read_only = False
+
 
 def _is_declaration(column: Any) -> bool:
     return hasattr(column, "mapper_property_to_assign") and hasattr(column, "column")
@@ -350,7 +354,15 @@ def column_property(
     :param doc: the attribute's docstring.
     :return: the property, to be put into the class body or ``properties``.
     """
-    return MappedSQLExpression(
+    options = DataclassOptions(init, repr, default, default_factory, compare, kw_only, hash, dataclass_metadata)
+    writing = [name for name in ("init", "default", "default_factory", "kw_only") if name in options.given()]
+    if writing:
+        warn_deprecated(
+            f"column_property() is read only in a dataclass, so that {', '.join(writing)} will have no place there; "
+            f"use mapped_column() or deferred() for a column that the constructor sets",
+            "2.1",
+        )
+    made = MappedSQLExpression(
         column,
         *additional_columns,
         group=group,
@@ -361,10 +373,10 @@ def column_property(
         expire_on_flush=expire_on_flush,
         info=info,
         doc=doc,
-        dataclass_options=DataclassOptions(
-            init, repr, default, default_factory, compare, kw_only, hash, dataclass_metadata
-        ),
+        dataclass_options=options,
     )
+    made.is_read_only = True
+    return made
 
 
 def deferred(column: Any, *additional_columns: Any, raiseload: bool = False, **settings: Any) -> MappedSQLExpression:
@@ -374,7 +386,15 @@ def deferred(column: Any, *additional_columns: Any, raiseload: bool = False, **s
     :param raiseload: reading it unloaded raises instead of loading.
     :param settings: as for :func:`column_property`: ``group``, ``active_history``, ...
     """
-    return column_property(column, *additional_columns, deferred=True, raiseload=raiseload, **settings)
+    options = DataclassOptions(**{name: settings.pop(name) for name in _FIELD_SETTINGS if name in settings})
+    made = MappedSQLExpression(
+        column, *additional_columns, deferred=True, raiseload=raiseload, dataclass_options=options, **settings
+    )
+    made.is_read_only = made.is_expression
+    return made
+
+
+_FIELD_SETTINGS = ("init", "repr", "default", "default_factory", "compare", "kw_only", "hash", "dataclass_metadata")
 
 
 def query_expression(
@@ -398,4 +418,5 @@ def query_expression(
         strategy="expression",
         dataclass_options=DataclassOptions(init=False, repr=repr, compare=compare),
     )
+    made.is_read_only = True
     return made

@@ -81,8 +81,11 @@ def make_dataclass(cls: type[Any], options: FieldOptions, attributes: list[tuple
             apply(cls, **settings)
         except (TypeError, ValueError) as error:
             raise InvalidRequestError(f"Class {cls.__name__} cannot be a dataclass: {error}", code="dcte") from error
-        if options.get("init", True):
-            _install_constructor(cls)
+        if options.get("init", True) and "__init__" not in kept:
+            if cls.__dataclass_fields__:
+                _install_constructor(cls)
+            else:  # a base without fields gets the constructor that takes keywords
+                type.__delattr__(cls, "__init__")
     finally:
         cls.__annotations__ = annotations
         for name, _, mapped in attributes:
@@ -106,7 +109,7 @@ def _field_for(mapped: Any) -> Any:
     if not is_mappable(mapped):  # an association proxy, whose default is set like that of any field
         defaults = {name: given[name] for name in ("default", "default_factory") if name in given}
         return dataclasses.field(**arguments, **defaults)
-    if not {"init", "default", "default_factory"}.intersection(given) and getattr(mapped, "is_expression", False):
+    if "init" not in given and getattr(mapped, "is_read_only", False):
         arguments["init"] = False
     if "default_factory" in given:
         if "default" in given:

@@ -12,13 +12,15 @@ from sqlalchemy.exc import InvalidRequestError
 from session.constants import KNOWN_REGISTRY
 from session.mapping.adding import add_attribute
 from session.mapping.base import NOT_GIVEN
+from session.mapping.body import NAMES_OF_BASE
 from session.mapping.constructor import keyword_constructor
 from session.mapping.dataclass import FieldOptions, make_dataclass
+from session.mapping.dataclass_fields import fields_of_body
 from session.mapping.declarative_meta import DeclarativeAttributeIntercept, DeclarativeMeta
 from session.mapping.declared_attr import declared_attr
 from session.mapping.mapper import Mapper
 from session.mapping.registry import registry
-from session.mapping.scan import ClassScan, has_inherited_table, map_class
+from session.mapping.scan import has_inherited_table, map_class
 
 __all__ = [
     "DeclarativeBase",
@@ -185,7 +187,7 @@ def _will_be_mapped(cls: type[Any]) -> bool:
 
 def _plain_dataclass(cls: type[Any], options: FieldOptions) -> None:
     """Make a mixin, an abstract class or a base a dataclass, so that its fields go on to mapped classes."""
-    make_dataclass(cls, options, ClassScan(registry(), cls, options).fields_of_body())
+    make_dataclass(cls, options, fields_of_body(cls, NAMES_OF_BASE))
     type.__delattr__(cls, "_session_dataclass_applied_")
 
 

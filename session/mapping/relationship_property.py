@@ -21,7 +21,7 @@ from session.instrument.backref import wire_backref
 from session.mapping import backrefs, cascades, joining, merging, strategies
 from session.mapping import relationship_arguments as arguments
 from session.mapping.aliased import entity_adapter
-from session.mapping.base import DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
+from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
 from session.mapping.comparators import RelationshipComparator
 from session.mapping.decorators import watch_with_validators
 from session.mapping.joins import JoinCondition
@@ -124,6 +124,10 @@ class RelationshipProperty(MapperProperty):
             raise ArgumentError(f"innerjoin of relationship() is True, False or 'unnested', not {innerjoin!r}")
         if omit_join:
             warn("omit_join=True has no effect: relationship() finds out by itself; only omit_join=False is of use")
+        if dataclass_options is not None and not (
+            dataclass_options.default is NOT_GIVEN or dataclass_options.default is None
+        ):
+            raise ArgumentError("relationship() has no default but None: an object that all would share is of no use")
         self.argument = argument
         self._given = {
             "primaryjoin": primaryjoin,
@@ -230,8 +234,30 @@ class RelationshipProperty(MapperProperty):
 
     def declarative_scan(self, context: ScanContext, key: str, annotation: MappedAnnotation | None) -> None:
         """Take target, collection class and loading style from the annotation, where they are not given."""
-        if annotation is None:
+        if annotation is not None:
+            self._take_annotation(annotation)
+        if context.dataclass and annotation is not None:
+            self._check_default(context, key, annotation)
+
+    def _check_default(self, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
+        """Refuse a dataclass default that is not what an object has there anyway."""
+        options = self.dataclass_options
+        made = options.default_factory
+        if self.uselist and options.default is None:
+            raise ArgumentError(
+                f"The relationship {context.cls.__name__}.{key} is a collection, whose default is not None; give it "
+                f"default_factory={_name_of(self.collection_class or list)}"
+            )
+        if made is NOT_GIVEN or self.collection_class is not annotation.collection_class:
             return
+        if not self.uselist or made is not (self.collection_class or list):
+            whole = _name_of(self.collection_class or list) if self.uselist else None
+            raise ArgumentError(
+                f"The relationship {context.cls.__name__}.{key} has a default_factory, which can be {whole} only"
+                + ("" if self.uselist else ": it refers to one object; give it default=None")
+            )
+
+    def _take_annotation(self, annotation: MappedAnnotation) -> None:
         if self.argument is None:
             self.argument = annotation.target
         if annotation.lazy is not None:
@@ -540,3 +566,7 @@ class RelationshipProperty(MapperProperty):
             recursive,
             resolve_conflict_map,
         )
+
+
+def _name_of(factory: Any) -> str:
+    return getattr(factory, "__name__", repr(factory))

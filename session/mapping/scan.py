@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
-from sqlalchemy.schema import SchemaItem
 from sqlalchemy.util import warn, warn_deprecated
 
 from session.core import schema as core_schema
@@ -22,15 +21,15 @@ from session.mapping.annotations import (
     is_class_variable,
     is_descriptor_annotation,
     is_mapped_annotation,
-    is_unmapped_annotation,
     read_mapped,
+    read_plain,
     read_target,
 )
 from session.mapping.base import NOT_GIVEN, DataclassOptions, MappedAnnotation, MapperProperty, ScanContext
 from session.mapping.body import (
+    NAMES_OF_BASE,
     annotations_of,
     cascading_names,
-    field_value,
     is_mappable,
     leaves_name,
     maps_name,
@@ -39,19 +38,26 @@ from session.mapping.body import (
 )
 from session.mapping.columns import ColumnProperty
 from session.mapping.dataclass import FieldOptions, make_dataclass, show_signature
+from session.mapping.dataclass_fields import (
+    check_arguments,
+    check_mixin,
+    check_synonym,
+    fields_of_class,
+    is_dataclass_itself,
+    shown_default,
+    value_in_metadata,
+)
 from session.mapping.declared_attr import begin_scan, declared_attr, end_scan
 from session.mapping.declared_table import table_for
 from session.mapping.install import install_mapper
 from session.mapping.mapped import Unmapped
-from session.mapping.mapped_column import InsertSentinel, MappedColumn, mapped_column
+from session.mapping.mapped_column import MappedColumn, mapped_column
 from session.mapping.mapper import Mapper
 from session.mapping.synonym import SynonymProperty
 from session.mapping.unmapped import UnmappedColumn, check_container, leave_out
 from session.mapping.waiting import MappedLater, is_declared, keep, scan_of
 
 __all__ = ["ClassScan", "has_inherited_table", "map_class"]
-
-_OURS = ("metadata", "registry", "type_annotation_map")
 
 _numbers = count()
 
@@ -121,7 +127,8 @@ class ClassScan:
         self.base = next((base for base in cls.__mro__[1:] if _is_entity(base)), None)
         self.parent: Mapper[Any] | None = None
         self.table: Any = None
-        self.allow_unmapped = bool(getattr(cls, "__allow_unmapped__", False)) or dataclass_options is not None
+        allowed = bool(getattr(cls, "__allow_unmapped__", False))
+        self.allow_unmapped = allowed or dataclass_options is not None or is_dataclass_itself(cls)
         #: what each attribute is mapped to, by name, in order
         self.found: dict[str, Any] = {}
         self.annotations: dict[str, MappedAnnotation | None] = {}
@@ -140,7 +147,8 @@ class ClassScan:
         self._directive("__tablename__")
         self._collect()
         if self.dataclass_options is not None:
-            make_dataclass(self.cls, self.dataclass_options, self._dataclass_fields())
+            fields = fields_of_class(self.cls, self.found, self.origins, self.annotations)
+            make_dataclass(self.cls, self.dataclass_options, fields)
         self._read_annotations()
         self._directive("__table_args__")
         self.table = table_for(self)
@@ -222,7 +230,7 @@ class ClassScan:
             names = [name for name in names if not leaves_name(self.cls, base, name, inherited)]
             late: list[tuple[type[Any], str]] = []
             for name in names:
-                hidden = name in _OURS and self._is_of_base(base, name)
+                hidden = name in NAMES_OF_BASE and self._is_of_base(base, name)
                 if hidden or name in taken or (name.startswith("__") and name.endswith("__")):
                     if base in inherited and self.found.get(name, NOT_GIVEN) is not NOT_GIVEN:
                         self._give_way_to_cascading(base, name, declared)
@@ -260,7 +268,9 @@ class ClassScan:
         return not mapped
 
     def _collect_one(self, base: type[Any], name: str) -> None:
-        value = base.__dict__.get(name, NOT_GIVEN)
+        value = value_in_metadata(base, name)
+        if value is NOT_GIVEN:
+            value = base.__dict__.get(name, NOT_GIVEN)
         written = annotations_of(base).get(name)
         if written is None and base is not self.cls and name in annotations_of(self.cls):
             written = annotations_of(self.cls)[name]
@@ -274,7 +284,7 @@ class ClassScan:
                 written = answer
         elif value is not NOT_GIVEN and not is_mappable(value):
             self._watch_for_mistakes(base, name, value)
-            self._check_dataclass_arguments(name, value)
+            self._check_as_field(name, value)
             if self._is_alias(base, name, value):
                 self._enter(name, SynonymProperty(value.key), None, base)
             elif written is not None and is_mapped_annotation(written):
@@ -285,6 +295,8 @@ class ClassScan:
                 return
             value = self._copy_from_mixin(base, name, value)
         annotation = self._annotation(base, name, written, value)
+        if self.dataclass_options is not None:
+            check_mixin(self.cls, base, name, annotation)
         if value is NOT_GIVEN:
             if annotation is None or self._table_given():
                 if annotation is not None:
@@ -378,6 +390,8 @@ class ClassScan:
             annotation = read_mapped(written, name, base, self.registry, late_classes=late)
         if annotation is not None and value is not NOT_GIVEN:
             check_container(self.cls, name, written, annotation, value)
+        if annotation is None and self.allow_unmapped and isinstance(value, MappedColumn):
+            return read_plain(written, base, self.registry)
         wants_one = isinstance(value, (MappedColumn, MapperProperty)) or (value is NOT_GIVEN and base is self.cls)
         if annotation is None and not self.allow_unmapped and wants_one:
             raise MappedAnnotationError(
@@ -393,37 +407,6 @@ class ClassScan:
         self.found[name] = value
         self.annotations[name] = annotation
         self.origins[name] = base
-
-    # -- dataclass -----------------------------------------------------------
-    def fields_of_body(self) -> list[tuple[str, Any, Any]]:
-        """Return the fields of a class that is not mapped itself, for its dataclass."""
-        written = annotations_of(self.cls)
-        return [
-            (name, written[name], field_value(self.cls, name))
-            for name in written
-            if not (name.startswith("__") and name.endswith("__")) and name not in _OURS
-            if not is_unmapped_annotation(written[name])
-        ]
-
-    def _dataclass_fields(self) -> list[tuple[str, Any, Any]]:
-        """Return the fields that the class itself brings to its dataclass."""
-        written = annotations_of(self.cls)
-        fields: list[tuple[str, Any, Any]] = []
-        for name in written:
-            if not (name.startswith("__") and name.endswith("__")) and not is_unmapped_annotation(written[name]):
-                value = self.found.get(name, field_value(self.cls, name)) if name in self.cls.__dict__ else NOT_GIVEN
-                fields.append((name, written[name], value))
-        for name, value in self.found.items():
-            base = self.origins[name]
-            known = base.__dict__.get("__dataclass_fields__")
-            if name in written or base is self.cls or (known is not None and name in known):
-                continue
-            if isinstance(value, UnmappedColumn):
-                continue
-            options = getattr(value, "dataclass_options", None)
-            if options is not None and (known is not None or options.given()):
-                fields.append((name, self.annotations[name], value))
-        return fields
 
     # -- reading ---------------------------------------------------------------
     def _read_annotations(self) -> None:
@@ -448,7 +431,7 @@ class ClassScan:
                 context.columns[name] = value
                 self.properties[name] = value
                 continue
-            self._check_dataclass_arguments(name, value)
+            self._check_as_field(name, value)
             value.declarative_scan(context, name, annotation)
             self._take_columns(value.columns_to_assign)
             if isinstance(value, UnmappedColumn):
@@ -458,30 +441,23 @@ class ClassScan:
 
     def _property_of(self, name: str, value: Any, context: ScanContext) -> Any:
         prop = value.mapper_property_to_assign
+        shown = None
+        if context.dataclass and isinstance(value, (MappedColumn, ColumnProperty)):
+            shown = shown_default(self.cls, name, value)
         if isinstance(value, MappedColumn):
             context.columns[name] = value.column
-            if context.dataclass:
-                default = value.dataclass_options.default
-                if default is not NOT_GIVEN and default is not None and not _makes_values(default):
-                    prop = prop or ColumnProperty(value.column)
-                    prop.unset_value = default
-            return prop or value.column
+            if shown is None:
+                return prop or value.column
+            prop = prop or ColumnProperty(value.column)
+        if shown is not None:
+            prop.unset_value = shown
         return prop
 
-    def _check_dataclass_arguments(self, name: str, value: Any) -> None:
-        options = getattr(value, "dataclass_options", None)
-        if self.dataclass_options is not None or options is None or isinstance(value, InsertSentinel):
-            return
-        wrong = [
-            one
-            for one in ("init", "repr", "default_factory", "compare", "kw_only", "hash", "dataclass_metadata")
-            if getattr(options, one) is not NOT_GIVEN
-        ]
-        if wrong and getattr(value, "strategy", "") != "expression":
-            raise ArgumentError(
-                f"The attribute {self.cls.__name__}.{name} has the dataclass argument(s) {', '.join(wrong)}, but the "
-                f"class is no dataclass; derive it from MappedAsDataclass, or leave them out"
-            )
+    def _check_as_field(self, name: str, value: Any) -> None:
+        if self.dataclass_options is None:
+            check_arguments(self.cls, name, value)
+        else:
+            check_synonym(self.cls, name, value, self.found)
 
     def _take_columns(self, columns: list[tuple[Any, int]]) -> None:
         known = {id(column) for _, _, column in self.table_columns}
@@ -579,11 +555,6 @@ def _column_in(selectable: Any, value: Any) -> Any:
 
 def complete_column(column: Any, context: ScanContext, key: str, annotation: MappedAnnotation) -> None:
     MappedColumn(column, DataclassOptions()).complete(context, key, annotation)
-
-
-def _makes_values(default: Any) -> bool:
-    """Tell whether a default is no value itself, but what makes one."""
-    return callable(default) or isinstance(default, SchemaItem)
 
 
 def name_column(column: Any, name: str) -> None:
