@@ -20,6 +20,10 @@ from session.snapshot import filed
 __all__ = ["Expiry"]
 
 
+class UnknownAttributeError(InvalidRequestError, KeyError):
+    """A name that is no mapped attribute was given, also for those who catch a ``KeyError``."""
+
+
 class Expiry:
     """Expiring and refreshing objects of a Session."""
 
@@ -37,7 +41,8 @@ class Expiry:
 
         :param instance: a persistent object.
         :param attribute_names: the attributes to forget; all by default, and if there is none in it.
-        :raises InvalidRequestError: the object is not persistent in this Session.
+        :raises InvalidRequestError: the object is not persistent in this Session; or it has no attribute of a given
+            name, which is a ``KeyError``, too.
         """
         self._expire_state(instance_state(instance), _names(attribute_names))
 
@@ -60,7 +65,8 @@ class Expiry:
             load with the row.
         :param with_for_update: ``True``, or a dictionary of the keywords of ``with_for_update()``.
         :raises InvalidRequestError: the object is not persistent in this Session, or its row is gone; or its
-            primary key has a change that was not flushed.
+            primary key has a change that was not flushed; or it has no attribute of a given name, which is a
+            ``KeyError``, too.
         """
         if with_for_update == {}:
             raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
@@ -85,7 +91,7 @@ class Expiry:
         if attribute_names is not None:
             for name in attribute_names:
                 if name not in state.manager:
-                    raise InvalidRequestError(
+                    raise UnknownAttributeError(
                         f"{state_label(state)} cannot be expired or refreshed in {name!r}: "
                         f"{state.class_.__name__} has no mapped attribute of that name"
                     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
+    TextClause,
     delete,
     except_,
     except_all,
@@ -231,8 +232,8 @@ class Query(QueryClauses, Generic[_T]):
         """
         warn_of_old_way("get", "Session.get()")
         entity = self._only_entity("get")
-        present = self._clauses_present()
-        if present:
+        present = [name for name in self._clauses_present() if name not in ("order_by()", "distinct()")]
+        if present and self._assertions_on:
             raise InvalidRequestError(f"Query.get() goes by primary key alone; this query has {present[0]} already")
         settings = dict(self._execution_options)
         has = clauses_of(self._select)
@@ -252,6 +253,8 @@ class Query(QueryClauses, Generic[_T]):
         query = self._prepared().enable_eagerloads(False)
         if query._from_full is not None:
             inner = query._from_full
+            if isinstance(inner, TextClause):
+                raise InvalidRequestError("Query.count() cannot count the rows of text(); give it columns() first")
         else:
             query._need_columns()
             inner = query._select.set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
@@ -535,6 +538,8 @@ class Query(QueryClauses, Generic[_T]):
 
     def _refuse_clauses(self, method: str) -> None:
         refused = [name for name in self._clauses_present() if name != "filter()"]
+        if self._rows_of is not None:
+            refused.append("union() or the like")
         if refused:
             raise InvalidRequestError(f"Query.{method}() cannot be called on a query with {', '.join(refused)}")
 

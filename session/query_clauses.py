@@ -6,7 +6,7 @@ All of it is written down in a Core ``Select`` of mapped entities, which ``query
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, inspect
@@ -14,9 +14,10 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, LegacyAPIWarning,
 from sqlalchemy.sql.selectable import SelectLabelStyle
 from sqlalchemy.util import immutabledict
 
-from session.core.clauses import clauses_of
-from session.core.selects import from_objects, notes_of
+from session.core.clauses import clauses_of, known_as
+from session.core.selects import from_objects, is_column, notes_of, plain, plain_name, surface_expressions
 from session.core.sql import ClauseAdapter, coercions, deep_deannotate, entity_namespace_key, roles
+from session.instrument.base import instance_state
 from session.load.entities import describe_columns
 from session.mapping.entity_join import with_parent
 
@@ -30,6 +31,10 @@ _Q = TypeVar("_Q", bound="QueryClauses")
 def warn_of_old_way(method: str, instead: str) -> None:
     """Warn the caller of a method of ``Query`` that there is another way by now, as ``sqlalchemy.orm`` does."""
     warnings.warn(LegacyAPIWarning(f"Query.{method}() is a way of 1.x; use {instead}"), stacklevel=3)
+
+
+class OtherRowsError(InvalidRequestError, ArgumentError):
+    """A query is for other rows than the objects that a method needs."""
 
 
 class QueryClauses:
@@ -74,6 +79,11 @@ class QueryClauses:
             return criterion
         element = coercions.expect(role, criterion)
         return self._rows_of.criterion(element)
+
+    def _read(self, columns: Iterable[Any]) -> list[Any]:
+        """Columns and entities, read from the subquery that the rows come from, where there is one."""
+        given = list(columns)
+        return given if self._rows_of is None else list(map(self._rows_of.column, given))
 
     # -- WHERE and its relatives ---------------------------------------------------------------
 
@@ -215,7 +225,7 @@ class QueryClauses:
 
     def add_columns(self: _Q, *column: Any) -> _Q:
         """Add columns, expressions or entities to the rows."""
-        return self._copy(_select=self._select.add_columns(*column))
+        return self._copy(_select=self._select.add_columns(*self._read(column)))
 
     def add_column(self: _Q, column: Any) -> _Q:
         """Add one column; :meth:`add_columns` is today's name."""
@@ -229,7 +239,7 @@ class QueryClauses:
         """Put other columns or entities in place of those in the rows; all other clauses stay."""
         select = self._select
         keep = self._joined is not None and not clauses_of(select).froms
-        return self._copy(_select=select.with_only_columns(*entities, maintain_column_froms=keep))
+        return self._copy(_select=select.with_only_columns(*self._read(entities), maintain_column_froms=keep))
 
     # -- how it is rendered and run ------------------------------------------------------------
 
@@ -337,7 +347,7 @@ class QueryClauses:
             found = _inspected(descriptions[0]["expr"])
             if found is not None and hasattr(found, "mapper") and not getattr(found, "is_attribute", False):
                 return found
-        raise InvalidRequestError(f"Query.{method}() needs a query for one mapped class; this one has other rows")
+        raise OtherRowsError(f"Query.{method}() needs a query for one mapped class; this one has other rows")
 
 
 class RowsOf:
@@ -349,11 +359,23 @@ class RowsOf:
 
     def __init__(self, subquery: Any, aliases: dict[Any, Any]) -> None:
         self.aliases = aliases
+        self.subquery = subquery
         self._adapter = ClauseAdapter(subquery)
 
     def criterion(self, element: Any) -> Any:
         """Translate a condition, or an expression to sort or group by."""
         return self._adapter.traverse(deep_deannotate(element))
+
+    def column(self, column: Any) -> Any:
+        """Translate a column or an entity of the rows; what is not in the subquery stays as it is."""
+        entity = _inspected(column)
+        if getattr(entity, "is_mapper", False) or getattr(entity, "is_aliased_class", False):
+            return self.aliases.get(entity, column)
+        element = coercions.expect(roles.ColumnsClauseRole, column)
+        found = [each for each in surface_expressions(element) if is_column(each)]
+        if all(self.subquery.corresponding_column(plain(each)) is None for each in found):
+            return column
+        return known_as(self.criterion(element), plain_name(element))
 
     def start_of_join(self, attribute: Any) -> Any:
         """A relationship attribute, read from the subquery's alias where its class is one of those."""
@@ -403,7 +425,7 @@ def _from_element(thing: Any) -> Any:
 
 def _relationship_to(instance: Any, entity: Any) -> Any:
     cls = type(instance)
-    for prop in inspect(cls).relationships:
+    for prop in instance_state(instance).manager.mapper.relationships:
         if prop.mapper is entity.mapper:
             return getattr(cls, prop.key)
     raise InvalidRequestError(

@@ -176,7 +176,7 @@ class SelectBuilder(ColumnList):
     def build(self) -> Any:
         """Give the plain statement."""
         read = self.parts_read
-        joins = JoinList(self, [_from_clause(each) for each in read.froms])
+        joins = JoinList(self, list(dict.fromkeys(map(_from_clause, read.froms))))
         replaced: list[Any] = []
         for columns, requests in read.earlier:
             earlier = parts_of(columns)

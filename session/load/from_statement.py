@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 
 from session.core import selects
 from session.core.limiting import with_more_options
@@ -100,7 +100,7 @@ def load_rows(
     builder.setup_parts()
     for part in builder.parts:
         if isinstance(part, ColumnPart) and part.position is None:
-            raise InvalidRequestError(f"The rows of the statement have no column for {part.element}")
+            raise NoSuchColumnError(f"The rows of the statement have no column for {part.element}")
     by_name = [isinstance(column, str) for column in builder.columns]
     processors = [
         selects.value_processor(expr, dialect) if named else None

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoInspectionAvailable
 from sqlalchemy.util import warn, warn_deprecated
 
 from session.core.sql import ExecutableOption, HasCacheKey, coercions, roles
+from session.exc import LoaderStrategyException
 
 __all__ = [
     "COLUMN",
@@ -39,6 +40,10 @@ ENTITY = "entity"
 ANY = "*"
 
 L = TypeVar("L", bound="Load")
+
+
+class OtherKindError(LoaderStrategyException, ArgumentError):
+    """An attribute cannot be loaded in the way of an option, which is for attributes of another kind."""
 
 
 class Step(NamedTuple):
@@ -265,12 +270,12 @@ class Load(LoaderOption):
         step = step_of(attribute)
         prop = step.owner.mapper.get_property(step.key)
         if kind == RELATIONSHIP and not prop.is_relationship:
-            raise ArgumentError(
+            raise OtherKindError(
                 f"{step} is not a relationship, so it cannot be loaded with a relationship option; "
                 "for columns there are defer(), undefer() and load_only()"
             )
         if kind == COLUMN and prop.is_relationship:
-            raise ArgumentError(
+            raise OtherKindError(
                 f"{step} is a relationship, so it cannot be loaded with a column option; "
                 "use lazyload(), selectinload() or another relationship option"
             )
@@ -313,6 +318,8 @@ class Load(LoaderOption):
         """
         made = self
         for option in options:
+            if not isinstance(option, Load):
+                raise ArgumentError(f"{option!r} is no loader option that could go below {self}")
             if option.root is not None and self.end is not None and not links(self.end, option.root):
                 raise ArgumentError(
                     f"{option} cannot go below {self}: that leads to {label(self.end)}, not to {label(option.root)}"

@@ -30,6 +30,7 @@ class Beside:
     """
 
     models = OURS
+    others = THEIRS
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
