@@ -212,7 +212,8 @@ class Statements:
                 return obj
         elif with_for_update == {}:
             raise ArgumentError("with_for_update={} is ambiguous: give True, or a dictionary with options in it")
-        if execution_options.get("autoflush", True):
+        watched = "do_orm_execute" in heard and bool(self.dispatch.do_orm_execute)
+        if not watched and execution_options.get("autoflush", True):  # else the statement that is announced does it
             self._autoflush()
         if self.execution_options:
             execution_options = {**self.execution_options, **execution_options}
@@ -229,6 +230,7 @@ class Statements:
             identity_token=identity_token,
             execution_options=execution_options,
             bind_arguments=bind_arguments,
+            autoflush=watched,
         )
 
     def get_one(

@@ -179,7 +179,8 @@ class SessionTransaction(Guarded):
             )
         if state is PROVISIONING_CONNECTION:
             raise InvalidRequestError(
-                f"{operation}() while this Session waits for a connection: it is in use by another thread or task",
+                f"{operation}() while this Session gets a connection: listeners of after_begin have the one that "
+                "they are given, and other threads or tasks need Sessions of their own",
                 code="isce",
             )
         super()._refuse(operation)
@@ -228,7 +229,6 @@ class SessionTransaction(Guarded):
 
     def _connection_for_bind(self, bind: Any, execution_options: Any = None) -> Connection:
         """Give the connection for a bind; the first time, begin its part of the transaction."""
-        session = self.session
         if self._state is not ACTIVE:
             self._refuse("connection")
         if not self._boundary and self._parent is not None:
@@ -245,14 +245,20 @@ class SessionTransaction(Guarded):
         outer = None
         if self._parent is not None:
             outer = self._parent._connection_for_bind(bind, execution_options)
-        connection = self._enlist(bind, outer, execution_options)
-        if "after_begin" in heard:
-            session.dispatch.after_begin(session, self, connection)
-        return connection
+        return self._enlist(bind, outer, execution_options)
 
     @moves((ACTIVE,), SAME_STATE, part_of="connection")
     def _enlist(self, bind: Any, outer: Connection | None, execution_options: Any) -> Connection:
         self._state = PROVISIONING_CONNECTION
+        try:
+            connection = self._begin_on(bind, outer, execution_options)
+            if "after_begin" in heard:
+                self.session.dispatch.after_begin(self.session, self, connection)
+        finally:
+            self._state = ACTIVE
+        return connection
+
+    def _begin_on(self, bind: Any, outer: Connection | None, execution_options: Any) -> Connection:
         opened: Connection | None = None
         session_options = self.session.execution_options
         try:
@@ -275,8 +281,6 @@ class SessionTransaction(Guarded):
             if opened is not None:
                 opened.close()
             raise
-        finally:
-            self._state = ACTIVE
         enlisted = _Enlisted(connection, transaction, ours_to_end, opened is not None)
         self._enlisted.append(enlisted)
         self._connections[bind] = self._connections[connection] = self._connections[connection.engine] = enlisted

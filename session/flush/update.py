@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, update
 from sqlalchemy.engine import Connection
 
-from session._accel import gather
+from session._accel import gather, state_loops
 from session.constants import NO_VALUE, PASSIVE_OFF, REKEYED
 from session.core.arrays import ArraySource, is_one_of
 from session.core.driver import driver_for
@@ -370,9 +370,14 @@ def _with_on_update(connection: Connection, shape: UpdateShape, rows: list[Any])
     return made
 
 
-def _forget_made(uow: Any, states: list[Any], shape: UpdateShape, fetched: Sequence[tuple[Any, str]]) -> None:
-    """Expire what the database has changed and the UPDATE has not brought back."""
-    left = [pair[1] for pair in shape.made_elsewhere if pair not in fetched]
+def _forget_made(
+    uow: Any, states: list[Any], shape: UpdateShape, fetched: Sequence[tuple[Any, str]], given: Sequence[str] = ()
+) -> None:
+    """Expire what the database has changed and the UPDATE has not brought back.
+
+    :param given: further attributes that the UPDATE has not brought back.
+    """
+    left = [*given, *(pair[1] for pair in shape.made_elsewhere if pair not in fetched)]
     if left:
         expire(states, left)
         if shape.fetched:
@@ -420,14 +425,14 @@ def _update_expressions(uow: Any, connection: Connection, recipe: TableRecipe, s
     if own:
         gather.write_back([state], [row], own)
     left = [recipe.key_of[column] for column in worked.expressions]
-    expire([state], left)
+    state_loops.expire_keys([state], frozenset(left))
     if not worked.expressions.keys().isdisjoint(recipe.key_columns):
         state.extra(REKEYED, lambda: True)
-    _forget_made(uow, [state], shape, fetched)
+    brought = [key for _, key in fetched]
     if fetched:
-        keys = [key for _, key in fetched]
-        gather.assign_columns([state], [tuple(found[0])], keys, [None] * len(keys))
-    tell_refreshed(uow, [state], [*(key for key, _ in own), *(key for _, key in fetched)])
+        gather.assign_columns([state], [tuple(found[0])], brought, [None] * len(brought))
+    tell_refreshed(uow, [state], [*(key for key, _ in own), *brought])
+    _forget_made(uow, [state], shape, fetched, [key for key in left if key not in brought])
     if not fetched and recipe.mapper.eager_defaults is True:
         uow.load_after([state], frozenset(left))
 

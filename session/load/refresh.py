@@ -52,8 +52,9 @@ def load_by_identity(
     only_keys: Any = None,
     kind: str = "",
     path: Any = None,
+    autoflush: bool = False,
 ) -> Any:
-    """Load an object by its primary key, by a SELECT; the identity map is not asked, and nothing is flushed before.
+    """Load an object by its primary key, by a SELECT; the identity map is not asked.
 
     :param session: the Session.
     :param mapper: a mapper or alias.
@@ -66,6 +67,7 @@ def load_by_identity(
     :param only_keys: attributes to which the load is confined.
     :param kind: what listeners are told about the load: "relationship", "column", "refresh" or nothing.
     :param path: where the object stood in the statement that the options come from.
+    :param autoflush: whether the load flushes; whoever calls has done so otherwise.
     :return: the object, ``None`` if there is no such row.
     """
     mapper = mapper.mapper
@@ -96,7 +98,7 @@ def load_by_identity(
         "refresh_state": refresh_of,
         "only_keys": only_keys,
         "options": tuple(options),
-        "autoflush": False,
+        "autoflush": autoflush,
     }
     if execution_options:
         settings["execution_options"] = execution_options

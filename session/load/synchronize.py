@@ -152,13 +152,13 @@ class Synchronizer:
                 else:
                     evaluated[key] = value
             dict_.update(evaluated)
+            stale = [key for key in (*expiring, *unknown) if key in dict_]
+            if stale:
+                state.expire_attributes(dict_, stale)
             refresh = state.manager.dispatch.refresh
             if refresh and evaluated:
                 refresh(state, None, list(evaluated))
             state.commit(dict_, list(evaluated))
-            stale = [key for key in (*expiring, *unknown) if key in dict_]
-            if stale:
-                state.expire_attributes(dict_, stale)
 
     def server_made(self, functions: Mapping[str, Any]) -> list[str]:
         """List attributes that the database changes by itself on UPDATE."""
