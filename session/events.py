@@ -114,7 +114,7 @@ class SessionEvents(event.Events[Any]):
         """A ``SessionTransaction`` was closed."""
 
     def after_begin(self, session: Any, transaction: Any, connection: Any) -> None:
-        """A transaction, or savepoint, was begun on a connection."""
+        """A transaction, or savepoint, was begun on a connection; SQL runs on that, as the Session takes none yet."""
 
     def before_commit(self, session: Any) -> None:
         """``commit()`` was called; its flush is still to come."""

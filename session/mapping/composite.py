@@ -218,7 +218,7 @@ class CompositeProperty(MapperProperty):
                         prop.post_instrument_class(mapper)
 
     def post_instrument_class(self, mapper: Mapper[Any]) -> None:
-        """Forget the value whenever its columns are loaded anew or expired."""
+        """Forget the value whenever its columns are loaded anew or expired, or have been written."""
         key, keys = self.key, frozenset(self.keys)
 
         def on_expire(state: Any, names: Any) -> None:
@@ -232,6 +232,9 @@ class CompositeProperty(MapperProperty):
         def on_load(state: Any, context: Any) -> None:
             self.renew(state)
 
+        def on_written(mapper: Any, connection: Any, state: Any) -> None:
+            state.dict.pop(key, None)
+
         manager = mapper.class_manager
         for name, listener in (
             ("expire", on_expire),
@@ -240,6 +243,8 @@ class CompositeProperty(MapperProperty):
             ("refresh_flush", on_refresh),
         ):
             event.listen(manager, name, listener, raw=True)
+        for name in ("after_insert", "after_update"):
+            event.listen(mapper, name, on_written, raw=True)
 
     def renew(self, state: Any) -> None:
         """Make the value anew where all its columns are loaded, else forget it."""

@@ -199,6 +199,27 @@ def test_a_composite_is_written_by_its_value_in_bulk(model: Model) -> None:
     ]
 
 
+def test_a_composite_is_made_anew_of_columns_that_were_written(model: Model) -> None:
+    session, Vertex = model.session, model.Vertex
+    vertex = session.get(Vertex, 1)
+    vertex.start = given = Point(7, 8)
+    assert vertex.start is given
+    session.flush()
+    assert "start" not in vertex.__dict__
+    assert vertex.start == given
+    vertex.x1 = 9
+    assert vertex.start == given  # until the columns are written
+    session.flush()
+    assert vertex.start == Point(9, 8)
+    new = Vertex(id=9, start=given)
+    session.add(new)
+    session.flush()
+    new.x1 = 1
+    assert new.start == Point(1, 8)
+    session.commit()
+    assert new.start == Point(1, 8)
+
+
 def test_a_composite_is_refreshed_by_name(own: Model) -> None:
     vertex = own.session.get(own.Vertex, 1)
     own.session.execute(text("UPDATE vertex SET x1 = 50, x2 = 60"))
