@@ -37,7 +37,7 @@ class Part:
     :param key: the attribute's name.
     """
 
-    __slots__ = ("callable", "key", "late", "pairing", "peers", "position", "post", "reset")
+    __slots__ = ("again", "callable", "key", "late", "pairing", "peers", "position", "post", "reset")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -51,6 +51,8 @@ class Part:
         self.pairing: Any = None
         #: the load that follows the rows
         self.post: Any = None
+        #: loads of the same objects after that, for what options say with other aliases
+        self.again: list[Any] = []
         #: the first read loads it for all objects that came together
         self.peers = False
         #: overwriting an object drops the value
@@ -135,6 +137,9 @@ class EntityBuild:
         if name in NEVER_WITH_ROWS:
             return part
         strategy_for(prop, name).compile(self, part, mapper, directive, available)
+        if prop.is_relationship and (part.post is not None or part.pairing is not None):
+            others = self.scope.others(directive, self.entity, mapper)
+            part.again = [strategy_for(prop, "selectin").again(self, mapper, other) for other in others]
         return part
 
     def strategy(self, prop: Any, directive: Directive | None) -> str:
@@ -319,6 +324,7 @@ def take(made: Any, part: Part) -> None:
         made.nested.append(part.pairing)
     if part.post is not None:
         made.post.append(part.post)
+    made.post.extend(part.again)
     if part.peers:
         made.peers = True
     if part.reset:

@@ -34,6 +34,10 @@ from session.mapping.path import Path
 __all__ = ["Directive", "OptionSet", "Scope", "owning", "resolve_options"]
 
 
+OF_MANY = ("joined", "selectin", "subquery")
+"""What loads the objects that a relationship of many refers to at once."""
+
+
 class Directive:
     """What the options say about one attribute of one entity.
 
@@ -64,6 +68,11 @@ class Directive:
     def rank(self) -> tuple[bool, bool]:
         """What says how to load goes before what only passes through; an alias before the class."""
         return bool(self.name), self.alias is not None
+
+    @property
+    def says_more(self) -> bool:
+        """Whether it names classes of the target, or what is to be loaded behind it."""
+        return bool(self.alias is not None or self.subclasses or self.scope.attributes)
 
     def passed(self, step: Step) -> None:
         """Take what one more option says on its way through the attribute, or to it."""
@@ -180,6 +189,34 @@ class Scope:
             return found
         return self.default(kind, mapper, key)
 
+    def others(self, found: Directive | None, entity: Any, mapper: Any) -> list[Directive]:
+        """List what was said of the same relationship with other aliases or classes in ``of_type()``.
+
+        :param found: what goes first.
+        :param entity: the mapper or alias that is being translated.
+        :param mapper: the class whose attribute it is.
+        """
+        if found is None or found.step is None or found.name not in OF_MANY or found.params.get("contains"):
+            return []
+        return [
+            entry
+            for entry in self.attributes.get(found.step.key, ())
+            if entry is not found and entry.name and entry.says_more and is_for(entry, entity, mapper)
+        ]
+
+    def leading(self, entity: Any, prop: Any, target: Any) -> Directive | None:
+        """Give what was said about a relationship on the way to one of its targets."""
+        mapper = owning(entity, prop)
+        found = self.find(entity, mapper, prop.key, RELATIONSHIP)
+        if found is None or found.alias is None or found.alias is target:
+            return found
+        entries = [entry for entry in self.attributes.get(prop.key, ()) if is_for(entry, entity, mapper)]
+        for alias in (target, None):
+            for entry in entries:
+                if entry.alias is alias:
+                    return entry
+        return found
+
     def default(self, kind: str, mapper: Any, key: str) -> Directive | None:
         """Give what was said about all attributes of a kind, here or for the whole statement."""
         own = self.defaults.get(kind)
@@ -245,7 +282,7 @@ class OptionSet:
         scope = self.scope(steps[0])
         entity = steps[0]
         for prop, target in zip(steps[1::2], steps[2::2], strict=False):
-            scope = self.below(scope.find(entity, owning(entity, prop), prop.key, RELATIONSHIP))
+            scope = self.below(scope.leading(entity, prop, target))
             entity = target
         return scope
 

@@ -91,6 +91,10 @@ class SelectinStrategy:
         part.reset = True
         part.post = SelectinLoad(self.prop, mapper, build.path, directive)
 
+    def again(self, build: Any, mapper: Any, directive: Any) -> AgainLoad:
+        """Give a load of objects that have come by then, for what options say with another alias."""
+        return AgainLoad(self.prop, mapper, build.path, directive)
+
 
 class SelectinLoad:
     """One relationship, to be loaded for the objects of a statement.
@@ -358,6 +362,18 @@ class SelectinLoad:
                     )
                 set_scalar(parent, key, items[0] if items else None)
         return found
+
+
+class AgainLoad(SelectinLoad):
+    """What one more alias in ``of_type()`` brings to the objects of a relationship that is loaded."""
+
+    def load(self, context: Any, parents: Sequence[Any]) -> None:
+        """Send the SELECT for all parents that refer to objects; these keep what they have."""
+        key = self.prop.key
+        todo = [parent for parent in parents if key in parent.__dict__ and related(parent, key)]
+        if todo:
+            load = self.by_own_key if self.by_target_key else self.by_parent_key
+            load(context, todo)
 
 
 def loads_one_again(context: Any) -> bool:
