@@ -27,6 +27,7 @@ from sqlalchemy.sql.selectable import (
     CompoundSelectState,
     FromClause,
     Join,
+    ScalarSelect,
     Select,
     SelectBase,
     SelectLabelStyle,
@@ -554,7 +555,8 @@ def is_null(element: Any) -> bool:
 def adapt_entities(element: ColumnElement[Any], adapters: Mapping[Any, Callable[[Any], Any]]) -> Any:
     """Express columns by what their entities are selected from.
 
-    :param adapters: by entity, the function that translates its columns.
+    :param adapters: by entity, the function that translates its columns; also by table, for columns that were not
+        read from a class. Those within other SELECTs are theirs.
     """
 
     def replace(each: Any, **keywords: Any) -> Any:
@@ -567,7 +569,16 @@ def adapt_entities(element: ColumnElement[Any], adapters: Mapping[Any, Callable[
         key = each._annotations.get("proxy_key")
         return made if key is None else made._annotate({"proxy_key": key})
 
-    return visitors.replacement_traverse(element, {}, replace)  # type: ignore[call-overload]
+    def replace_table(each: Any, **keywords: Any) -> Any:
+        if isinstance(each, (SelectBase, ScalarSelect)):
+            return each
+        adapter = adapters.get(each.table) if is_column(each) else None
+        return None if adapter is None else adapter(plain(each))
+
+    made: Any = visitors.replacement_traverse(element, {}, replace)  # type: ignore[call-overload]
+    if any(is_column(each) and each.table in adapters for each in surface_expressions(made)):
+        made = visitors.replacement_traverse(made, {}, replace_table)  # type: ignore[call-overload]
+    return made
 
 
 def is_star(element: Any) -> bool:

@@ -162,7 +162,9 @@ class SelectBuilder(ColumnList):
             found.append(entity.adapt(single) if entity.is_aliased_class else single)
         if entity is not self.loaded_again:
             options = self.criteria
-            found.extend(criterion_of(option, entity, options) for option in options if option.applies_to(entity))
+            criteria = [criterion_of(option, entity, options) for option in options if option.applies_to(entity)]
+            adapters = adapters_of(entity) if criteria else None
+            found.extend(selects.adapt_entities(each, adapters) if adapters else each for each in criteria)
         return found
 
     def add_value(self, expr: Any) -> int | None:
@@ -225,11 +227,8 @@ class SelectBuilder(ColumnList):
         """Find the entities that are read from a selectable which was given for their whole hierarchy."""
         entities = [part.entity for part in self.parts if part.entity is not None]
         for entity in (*entities, *self.joined_entities, *self.selected_from()):
-            adapter = None if entity.is_aliased_class else entity.polymorphic_adapter
-            if adapter is None:
-                continue
-            for mapper in (entity, *entity.with_polymorphic_mappers):
-                self.adapters.setdefault(mapper, adapter)
+            for place, adapter in adapters_of(entity).items():
+                self.adapters.setdefault(place, adapter)
 
     def adapted(self, expression: Any) -> Any:
         """Express an expression by what the statement selects from."""
@@ -297,6 +296,18 @@ class SelectBuilder(ColumnList):
             if wanted and not _inside(selectable, present):
                 present.append(selectable)
         return present
+
+
+def adapters_of(entity: Any) -> dict[Any, Any]:
+    """Give what expresses the columns of an entity by the selectable that was given for its whole hierarchy.
+
+    :return: the function, by mapper and by table; nothing where the entity is read from its own tables.
+    """
+    adapter = None if entity.is_aliased_class else entity.polymorphic_adapter
+    if adapter is None:
+        return {}
+    mappers = (entity, *entity.with_polymorphic_mappers)
+    return dict.fromkeys((*mappers, *(table for mapper in mappers for table in mapper.tables)), adapter)
 
 
 def each_part(parts: Iterable[Any]) -> Iterator[Any]:
