@@ -222,3 +222,85 @@ def test_what_listeners_of_refresh_are_told(model: Model, load: Callable[[Any, A
     heard = hear(model.User)
     load(model.session, user)
     assert heard == told
+
+
+# -- listeners that fail -------------------------------------------------------------------------------------------
+
+
+def commit(session: Any, User: Any) -> None:
+    session.add(User(id=9, name="new"))
+    session.commit()
+
+
+def rollback(session: Any, User: Any) -> None:
+    session.add(User(id=9, name="new"))
+    session.flush()
+    session.rollback()
+
+
+def savepoint(session: Any, User: Any) -> None:
+    with session.begin_nested():
+        session.add(User(id=9, name="new"))
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "is_active", "in_transaction", "found"),
+    [
+        ("before_commit", commit, True, True, [1, 9]),
+        ("before_commit", savepoint, True, True, [1]),
+        ("before_flush", commit, True, True, [1, 9]),
+        ("before_flush", savepoint, True, True, [1]),
+        ("after_flush", commit, False, True, None),
+        ("after_flush", savepoint, True, True, [1]),
+        ("after_flush_postexec", commit, False, True, None),
+        ("after_begin", commit, False, True, None),
+        ("after_begin", savepoint, True, True, [1]),
+        ("after_rollback", rollback, True, False, [1]),
+        ("after_soft_rollback", rollback, True, False, [1]),
+        ("after_transaction_create", commit, True, True, [1]),
+    ],
+)
+def test_the_session_after_a_listener_has_failed(
+    model: Model,
+    name: str,
+    act: Callable[[Any, Any], None],
+    is_active: bool,
+    in_transaction: bool,
+    found: list[int] | None,
+) -> None:
+    session, User = model.session, model.User
+    failing = True
+
+    def fail(*arguments: Any) -> None:
+        if failing:
+            raise LookupError
+
+    event.listen(session, name, fail)
+    with pytest.raises(LookupError):
+        act(session, User)
+    failing = False
+    assert (session.is_active, session.in_transaction()) == (is_active, in_transaction)
+    assert not session.in_nested_transaction()
+    ids = select(User.id).order_by(User.id)
+    if found is None:
+        with pytest.raises(InvalidRequestError) as caught:
+            session.scalars(ids).all()
+        assert caught.value.code == "7s2a"
+    else:
+        assert session.scalars(ids).all() == found
+    session.rollback()
+    assert (session.is_active, session.in_transaction()) == (True, False)
+    assert session.scalars(ids).all() == [1]
+    assert not session.new
+    act(session, User)
+
+
+def test_a_listener_of_after_commit_that_fails_leaves_the_session_of_use(engine: Engine) -> None:
+    model = Model(ours, engine)  # with sqlalchemy.orm it can only be closed
+    with model.session as session:
+        event.listen(session, "after_commit", fail := lambda session: {}["missing"])
+        with pytest.raises(KeyError):
+            commit(session, model.User)
+        assert (session.is_active, session.in_transaction()) == (True, False)
+        event.remove(session, "after_commit", fail)
+        assert session.scalars(select(model.User.id).order_by(model.User.id)).all() == [1, 9]
