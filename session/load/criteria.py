@@ -72,6 +72,8 @@ class LoaderCriteriaOption(LoaderOption):
     def applies_to(self, entity: Any) -> bool:
         """Tell whether an entity of a statement is concerned.
 
+        A subclass of a mapped class is so under an alias only, or if aliases are.
+
         :param entity: a mapper or aliased entity.
         """
         if entity.is_aliased_class and not self.include_aliases and not getattr(entity, MADE_FOR_LOADING, False):
@@ -81,7 +83,9 @@ class LoaderCriteriaOption(LoaderOption):
             return self.base is not None and issubclass(entity.mapper.class_, self.base)
         if mine.is_aliased_class:
             return mine is entity
-        return bool(entity.mapper.isa(mine))
+        if self.include_aliases or entity.is_aliased_class:
+            return bool(entity.mapper.isa(mine))
+        return entity.mapper is mine
 
     def criterion(self, entity: Any) -> Any:
         """Give the condition, in terms of an entity's own columns.
@@ -146,7 +150,8 @@ def with_loader_criteria(
 ) -> LoaderCriteriaOption:
     """Put a condition on every occurrence of an entity in a statement, eager and lazy loads included.
 
-    :param entity_or_base: a mapped class, or any class that mapped classes derive from.
+    :param entity_or_base: a mapped class, for itself alone; for its subclasses with ``include_aliases``, and where a
+        join loads them. Or a class that is not mapped, for all mapped classes that derive from it.
     :param where_criteria: a SQL expression, or a function of the class that gives one.
     :param loader_only: only for relationship loads, not where the statement itself names the entity.
     :param include_aliases: also for aliases of the class.
