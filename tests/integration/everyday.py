@@ -1,13 +1,19 @@
-"""What the everyday suites share: a record of the statements that an engine was sent, and a count of rows."""
+"""What the everyday suites share: a record of the statements that an engine was sent, a count of rows, and marks."""
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, event, func, select
 
 from session import Session
+
+CPYTHON = sys.implementation.name == "cpython"
+
+where_classes_die = pytest.mark.skipif(not CPYTHON, reason="a class that nobody holds is there still, for a while")
 
 
 class Statements:

@@ -20,6 +20,7 @@ from session import DeclarativeBase, Mapped, Session, mapped_column, relationshi
 from session.exc import UnmappedClassError
 from session.ext.automap import automap_base, generate_relationship
 
+from .everyday import where_classes_die
 from .extended import outcome
 
 OURS = SimpleNamespace(orm=session, ext=session.ext.automap)
@@ -412,6 +413,7 @@ def test_what_is_refused(reflected: Engine) -> None:
     assert "users" in base.classes
 
 
+@where_classes_die
 def test_classes_are_collected_with_their_base() -> None:
     def make() -> weakref.ref[Any]:
         base = automap_base(metadata=tables())

@@ -20,6 +20,7 @@ from session import DeclarativeBase, Mapped, Session, aliased, mapped_column, re
 from session.exc import UnmappedClassError
 from session.ext.declarative import AbstractConcreteBase, ConcreteBase
 
+from .everyday import where_classes_die
 from .extended import counted, outcome
 
 KINDS = ["ConcreteBase", "AbstractConcreteBase", "strict"]
@@ -292,6 +293,7 @@ def test_an_abstract_base_is_mapped_when_the_mappers_are_configured() -> None:
             __mapper_args__ = {"polymorphic_identity": "dog", "concrete": True}
 
 
+@where_classes_die
 def test_the_classes_of_a_hierarchy_are_collected() -> None:
     def make() -> weakref.ref[Any]:
         models = make_models(session, session.ext.declarative, "strict")

@@ -19,6 +19,7 @@ from session import DeclarativeBase, Mapped, Session, mapped_column
 from session.exc import UnmappedClassError
 from session.ext.declarative import ConcreteBase, DeferredReflection
 
+from .everyday import where_classes_die
 from .extended import outcome
 
 
@@ -230,6 +231,7 @@ def test_concrete_tables_are_reflected(reflected: Engine) -> None:
         assert {type(one) for one in opened.scalars(select(Item))} == {Item, Address}
 
 
+@where_classes_die
 def test_classes_that_wait_are_collected(reflected: Engine) -> None:
     def make() -> weakref.ref[Any]:
         return weakref.ref(make_models(session, session.ext.declarative).User)

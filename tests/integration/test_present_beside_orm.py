@@ -32,12 +32,13 @@ def loaded(obj: Any, *keys: str) -> Any:
 
 
 def changed(change: Callable[[list[Any], Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """Give what leaves the owners in the Session, some of whose items a function changes."""
+    """Give what leaves the owners and all items in the Session, some of which a function changes."""
 
     def present(orm: Any, models: Any, session: Any) -> Any:
+        items = session.query(models.Item).all()
         owners = session.query(models.Owner).order_by(models.Owner.id).all()
         change(owners, models)
-        return owners
+        return owners, items
 
     return present
 
