@@ -30,8 +30,8 @@ from sqlalchemy.exc import InvalidRequestError, NoResultFound
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 from sqlalchemy.util import warn_deprecated
 
-from session.core.clauses import clauses_of, known_as, with_columns, with_label
-from session.core.selects import as_ours, notes_of
+from session.core.clauses import as_ours, clauses_of, known_as, with_columns, with_label
+from session.core.selects import notes_of
 from session.core.sql import coercions, roles
 from session.load.entities import parts_of
 from session.load.loader_option import NoEagerJoins
@@ -109,8 +109,7 @@ class Query(QueryClauses, Generic[_T]):
         return query
 
     def _statement_to_run(self) -> Any:
-        style = LEGACY_LABELS if self._label_style is LABEL_STYLE_TABLENAME_PLUS_COL else self._label_style
-        made = as_ours(self._select.set_label_style(style))
+        made = as_ours(self._select.set_label_style(LEGACY_LABELS))
         if self._from_full is not None:
             return made.from_statement(self._from_full)
         self._need_columns()

@@ -1,4 +1,4 @@
-"""Which clauses a ``Select`` has, for the checks that ``Query`` makes."""
+"""Which clauses a ``Select`` has, for the checks that ``Query`` makes, and what it changes in one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnClause, Label, Select
+from sqlalchemy.util import immutabledict
 
-__all__ = ["Clauses", "clauses_of", "known_as", "with_columns", "with_label"]
+from session.constants import PLUGIN
+from session.core.selects import is_ours
+
+__all__ = ["Clauses", "as_ours", "clauses_of", "known_as", "with_columns", "with_label"]
+
+OF_NO_CLASS = immutabledict({"compile_state_plugin": PLUGIN, "plugin_subject": None})
 
 
 class Clauses(NamedTuple):
@@ -24,6 +30,15 @@ class Clauses(NamedTuple):
     distinct: bool
     for_update: Any
     options: tuple[Any, ...]
+
+
+def as_ours(statement: Any) -> Any:
+    """Let this package translate a SELECT, whether or not it is about mapped classes."""
+    if is_ours(statement):
+        return statement
+    made = statement._generate()
+    made._propagate_attrs = OF_NO_CLASS
+    return made
 
 
 def with_label(element: Any) -> Any:

@@ -46,7 +46,6 @@ __all__ = [
     "SelectParts",
     "SelectState",
     "UpdateState",
-    "as_ours",
     "belongs_to",
     "bind_sources",
     "cache_key_of",
@@ -80,7 +79,6 @@ DeleteState: Any = dml.DeleteDMLState
 InsertState: Any = dml.InsertDMLState
 UpdateState: Any = dml.UpdateDMLState
 PLUGIN_SELECT = (PLUGIN, "select")
-OF_NO_CLASS = immutabledict({"compile_state_plugin": PLUGIN, "plugin_subject": None})
 
 EMPTY: Mapping[str, Any] = immutabledict()
 
@@ -221,15 +219,6 @@ def is_ours(statement: Any) -> bool:
     """Tell whether this package translates the statement."""
     marks = getattr(statement, "_propagate_attrs", None)
     return marks is not None and marks.get("compile_state_plugin") == PLUGIN
-
-
-def as_ours(statement: Any) -> Any:
-    """Let this package translate a SELECT, whether or not it is about mapped classes."""
-    if is_ours(statement):
-        return statement
-    made = statement._generate()
-    made._propagate_attrs = OF_NO_CLASS
-    return made
 
 
 def is_entity_select(statement: Any) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.sql.selectable import SelectLabelStyle
+
 from session.constants import PLUGIN
 from session.core import selects
 from session.core.from_statement import FromStatement
@@ -41,9 +43,14 @@ class EntitySelectState(selects.SelectState):
 
     @classmethod
     def from_statement(cls, statement: Any, from_statement: Any) -> Any:
-        """Take the rows of another statement for the entities of this one."""
-        marks, style = statement._propagate_attrs, selects.label_style(statement)
-        made = FromStatement(list(statement._raw_columns), from_statement, marks, style)
+        """Take the rows of another statement for the entities of this one.
+
+        The labels of a ``select()`` would have been those of its SQL; the plain names of a ``Query`` stay.
+        """
+        style = selects.label_style(statement)
+        if style is not SelectLabelStyle.LABEL_STYLE_LEGACY_ORM:
+            style = SelectLabelStyle.LABEL_STYLE_DISAMBIGUATE_ONLY
+        made = FromStatement(list(statement._raw_columns), from_statement, statement._propagate_attrs, style)
         return made.options(*selects.options_of(statement)).execution_options(**statement.get_execution_options())
 
     @classmethod
